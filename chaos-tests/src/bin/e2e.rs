@@ -1,0 +1,41 @@
+//! `raftsman-e2e NAME [WORDS]`: the end-to-end steps whose names hold one of the words (all without), on the running local
+//! cluster NAME. `RAFTSMAN` and `KUBECTL` name other binaries than those on the PATH.
+
+use raftsman_chaos::cluster::Cluster;
+use raftsman_chaos::figures::Figures;
+use raftsman_chaos::steps;
+use std::process::ExitCode;
+use std::time::Instant;
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    let Some(name) = args.next() else {
+        eprintln!("usage: raftsman-e2e NAME [WORDS]; start the cluster with `raftsman up --name NAME` first");
+        return ExitCode::from(2);
+    };
+    let words: Vec<String> = args.collect();
+    let binary = |variable: &str, default: &str| std::env::var_os(variable).unwrap_or_else(|| default.into()).into();
+    let cluster = Cluster { name, raftsman: binary("RAFTSMAN", "raftsman"), kubectl: binary("KUBECTL", "kubectl") };
+    let mut figures = Figures::default();
+    let (mut passed, mut failed) = (0, 0);
+    for (step, run) in steps::all() {
+        if !words.is_empty() && !words.iter().any(|word| step.contains(word.as_str())) {
+            continue;
+        }
+        let begin = Instant::now();
+        match run(&cluster, &mut figures) {
+            Ok(()) => {
+                passed += 1;
+                println!("ok      {step} ({:.1} s)", begin.elapsed().as_secs_f32());
+            }
+            Err(error) => {
+                failed += 1;
+                println!("FAILED  {step}: {error:#}");
+                println!("        again: raftsman-e2e {} '{step}'", cluster.name);
+            }
+        }
+    }
+    figures.lines().iter().for_each(|line| println!("figure  {line}"));
+    println!("{passed} passed, {failed} failed");
+    if failed == 0 && passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

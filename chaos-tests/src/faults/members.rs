@@ -1,0 +1,99 @@
+//! Masters and nodes come and go, and leadership is handed over.
+
+use super::{Fault, touch};
+use crate::lab::Lab;
+use crate::record::Touch;
+use anyhow::{Context, Result};
+use std::collections::BTreeSet;
+
+/// Leadership goes to a master.
+pub struct Transfer {
+    pub(super) to: String,
+}
+
+impl Fault for Transfer {
+    fn describe(&self) -> String {
+        format!("leadership handed to {}", self.to)
+    }
+
+    fn touch(&self) -> Touch {
+        // A handover loses nothing, and a request waits for its end.
+        Touch::default()
+    }
+
+    fn inject(&mut self, lab: &Lab) -> Result<()> {
+        lab.cluster.raftsman(&format!("members transfer {}", self.to))?.ok().map(drop)
+    }
+
+    fn heal(&mut self, _: &Lab) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// A host that joins, and leaves again.
+pub struct Added {
+    node: bool,
+    host: Option<String>,
+}
+
+impl Added {
+    pub(super) fn master() -> Self {
+        Self { node: false, host: None }
+    }
+
+    pub(super) fn node() -> Self {
+        Self { node: true, host: None }
+    }
+}
+
+fn hosts(lab: &Lab) -> Result<BTreeSet<String>> {
+    let plan = raftsman_local::command::members::read(&lab.cluster.dir())?.context("no cluster")?;
+    Ok(plan.hosts.into_iter().map(|host| host.name).collect())
+}
+
+impl Fault for Added {
+    fn describe(&self) -> String {
+        format!("a {} joins, and leaves again", if self.node { "node" } else { "master" })
+    }
+
+    fn touch(&self) -> Touch {
+        // It is taken away as it is: what runs on it is lost.
+        Touch { api: !self.node, pods: self.node, ..Touch::default() }
+    }
+
+    fn inject(&mut self, lab: &Lab) -> Result<()> {
+        let before = hosts(lab)?;
+        let more = if self.node { " --node" } else { "" };
+        let added = lab.raftsman(&format!("host add --name {}{more}", lab.cluster.name));
+        self.host = hosts(lab)?.difference(&before).next().cloned();
+        added.map(drop)
+    }
+
+    fn heal(&mut self, lab: &Lab) -> Result<()> {
+        self.host.take().map_or(Ok(()), |host| lab.host("remove", &host))
+    }
+}
+
+/// A master's machine is lost for good, and an empty one takes its place.
+pub struct Replaced {
+    pub(super) host: String,
+}
+
+impl Fault for Replaced {
+    fn describe(&self) -> String {
+        format!("{} replaced by an empty host", self.host)
+    }
+
+    fn touch(&self) -> Touch {
+        touch(&[&self.host])
+    }
+
+    fn inject(&mut self, lab: &Lab) -> Result<()> {
+        lab.host("kill", &self.host)?;
+        lab.host("replace", &self.host)
+    }
+
+    fn heal(&mut self, _: &Lab) -> Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,207 @@
+//! The cluster that is tested.
+
+use crate::cluster::Cluster;
+use crate::lab::{Clocks, Disks, Rules, try_run};
+use anyhow::{Context, Result, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// What faults work on.
+pub struct Lab {
+    /// The cluster.
+    pub cluster: Cluster,
+    /// Disks of masters.
+    pub disks: Disks,
+    /// Links.
+    pub rules: Rules,
+    /// Clocks of masters, if they can be moved.
+    pub clocks: Option<Clocks>,
+    /// Only one command at a time may change the cluster's hosts.
+    hosts: parking_lot::Mutex<()>,
+}
+
+impl Lab {
+    /// For a cluster that does not exist yet. `clocks`: its masters get clocks that can be moved.
+    ///
+    /// # Errors
+    /// There is one, or something that it needs is missing.
+    pub fn new(cluster: Cluster, clocks: bool) -> Result<Self> {
+        if cluster.dir().join("cluster.yaml").exists() {
+            let name = &cluster.name;
+            bail!("there is a cluster {name:?} already; `raftsman down --name {name}` removes it");
+        }
+        let clocks =
+            clocks.then(|| Clocks::new(&PathBuf::from("/run/raftsman-clocks").join(&cluster.name))).transpose()?;
+        Ok(Self {
+            disks: Disks::of(&cluster.name),
+            rules: Rules::of(&cluster.name),
+            clocks,
+            hosts: parking_lot::Mutex::new(()),
+            cluster,
+        })
+    }
+
+    /// Brings it up, from nothing. `disks`: its masters get disks of their own.
+    ///
+    /// # Errors
+    /// What did not work; what was made stays until [`Lab::down`].
+    pub fn up(&self, images: &Path, disks: bool) -> Result<()> {
+        self.rules.begin()?;
+        if let Some(clocks) = &self.clocks {
+            self.cluster.masters().iter().try_for_each(|host| clocks.set(host, 0))?;
+        }
+        if disks {
+            // Of a run that did not come to its end.
+            self.disks.remove();
+            for host in self.cluster.masters() {
+                self.disks.make(host, &self.cluster.dir().join(host)).with_context(|| format!("a disk for {host}"))?;
+            }
+        }
+        self.raftsman(&format!("up --name {} --no-sample --image-dir {}", self.cluster.name, images.display()))?;
+        if disks {
+            for host in self.cluster.masters() {
+                // What it was installed with is on the disk, as on any machine.
+                self.disks.sync(host)?;
+            }
+        }
+        // With a clock of their own from now on.
+        if self.clocks.is_some() {
+            for host in self.cluster.masters() {
+                self.stop(host)?;
+                self.start(host)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Our own command line, one command at a time.
+    ///
+    /// # Errors
+    /// It fails.
+    pub fn raftsman(&self, line: &str) -> Result<String> {
+        let _one = self.hosts.lock();
+        self.cluster.raftsman(line)?.ok().with_context(|| format!("raftsman {line}"))
+    }
+
+    /// `raftsman host VERB HOST`.
+    ///
+    /// # Errors
+    /// It fails.
+    pub fn host(&self, verb: &str, host: &str) -> Result<()> {
+        self.raftsman(&format!("host {verb} --name {} {host}", self.cluster.name)).map(drop)
+    }
+
+    /// `raftsman host start HOST`, with the host's clock.
+    ///
+    /// # Errors
+    /// It fails.
+    pub fn start(&self, host: &str) -> Result<()> {
+        let _one = self.hosts.lock();
+        let line = format!("host start --name {} {host}", self.cluster.name);
+        let mut command = self.cluster.raftsman_command(&line);
+        if let Some(clocks) = self.clocks.as_ref().filter(|_| host.starts_with('m')) {
+            command.envs(clocks.environment(host));
+        }
+        let output = command.output().context("raftsman")?;
+        if !output.status.success() {
+            bail!("raftsman {line}: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        Ok(())
+    }
+
+    /// `raftsman host stop HOST`.
+    ///
+    /// # Errors
+    /// It fails.
+    pub fn stop(&self, host: &str) -> Result<()> {
+        self.host("stop", host)
+    }
+
+    /// The pid of a host's own process, if it runs.
+    pub fn pid(&self, host: &str) -> Option<i32> {
+        let pid: i32 = std::fs::read_to_string(self.cluster.dir().join(host).join("pid")).ok()?.trim().parse().ok()?;
+        self.pids(&format!("{host}/host")).contains(&pid).then_some(pid)
+    }
+
+    /// What runs in a cgroup below the cluster's.
+    pub fn pids(&self, below: &str) -> Vec<i32> {
+        self.groups(below).into_values().flatten().collect()
+    }
+
+    /// The cgroups below one of the cluster's, itself included, with what runs in each.
+    pub fn groups(&self, below: &str) -> BTreeMap<String, Vec<i32>> {
+        let mut found: BTreeMap<String, Vec<i32>> = BTreeMap::new();
+        for root in ["/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/pids"] {
+            let mut open = vec![Path::new(root).join("raftsman").join(&self.cluster.name).join(below)];
+            while let Some(dir) = open.pop() {
+                let entries = std::fs::read_dir(&dir).into_iter().flatten().flatten();
+                open.extend(entries.filter(|entry| entry.path().is_dir()).map(|entry| entry.path()));
+                let list = std::fs::read_to_string(dir.join("cgroup.procs")).unwrap_or_default();
+                let pids: Vec<i32> = list.lines().filter_map(|line| line.parse().ok()).collect();
+                if let (Ok(name), false) = (dir.strip_prefix(root), pids.is_empty()) {
+                    found.insert(name.to_string_lossy().into_owned(), pids);
+                }
+            }
+        }
+        found
+    }
+
+    /// First processes of a node's containers.
+    pub fn containers(&self, node: &str) -> Vec<i32> {
+        let groups = self.groups(&format!("{node}/pods"));
+        let containers = groups.into_iter().filter(|(name, _)| !name.ends_with("/supervisors"));
+        containers.filter_map(|(_, pids)| pids.into_iter().min()).collect()
+    }
+
+    /// Supervisors of a node's pods.
+    pub fn supervisors(&self, node: &str) -> Vec<i32> {
+        self.pids(&format!("{node}/pods/supervisors"))
+    }
+
+    /// Sends a signal to a host's own process; false if it does not run.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn signal(&self, host: &str, signal: Signal) -> Result<bool> {
+        let Some(pid) = self.pid(host) else { return Ok(false) };
+        kill(Pid::from_raw(pid), signal).with_context(|| format!("{signal} to {host}"))?;
+        Ok(true)
+    }
+
+    /// Undoes whatever any fault may have left, whoever did it, and starts what is down.
+    ///
+    /// # Errors
+    /// What could not be undone.
+    pub fn heal_everything(&self) -> Result<()> {
+        let cluster = &self.cluster;
+        for host in cluster.masters().into_iter().chain(cluster.nodes()) {
+            for what in ["loss", "double"] {
+                self.rules.clear(host, what);
+            }
+            try_run("tc", &["qdisc", "del", "dev", &self.rules.link(host), "root"]);
+            // It may have ended meanwhile, and is started below.
+            let _ = self.signal(host, Signal::SIGCONT);
+            if let Some(clocks) = &self.clocks {
+                clocks.set(host, 0)?;
+            }
+        }
+        self.raftsman(&format!("up --name {} --no-sample", cluster.name)).map(drop)
+    }
+
+    /// Takes it down; nothing stays.
+    ///
+    /// # Errors
+    /// Something stays.
+    pub fn down(&self) -> Result<()> {
+        self.rules.remove();
+        let down = self.raftsman(&format!("down --name {}", self.cluster.name));
+        self.disks.remove();
+        if self.clocks.is_some() {
+            // An empty directory at worst.
+            let _ = std::fs::remove_dir_all(PathBuf::from("/run/raftsman-clocks").join(&self.cluster.name));
+        }
+        down.map(drop)
+    }
+}

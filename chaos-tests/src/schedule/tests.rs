@@ -1,0 +1,69 @@
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use super::*;
+use std::collections::BTreeSet;
+
+#[test]
+fn a_seed_makes_one_schedule_and_another_seed_another() {
+    for scenario in scenarios() {
+        let one = generate(scenario, 7, 300);
+        assert_eq!(one, generate(scenario, 7, 300), "{}", scenario.name);
+        assert_ne!(one.steps, generate(scenario, 8, 300).steps, "{}", scenario.name);
+        assert!(!one.steps.is_empty(), "{}", scenario.name);
+    }
+}
+
+#[test]
+fn a_longer_run_begins_like_a_shorter_one_and_nothing_outlasts_its_end() {
+    for scenario in scenarios() {
+        let (short, long) = (generate(scenario, 3, 120), generate(scenario, 3, 600));
+        assert!(short.steps.iter().all(|step| step.at_ms >= 5_000 && step.at_ms + step.for_ms <= 120_000));
+        for step in &short.steps {
+            assert!(long.steps.contains(step), "{}: {step:?}", scenario.name);
+        }
+    }
+}
+
+#[test]
+fn a_schedule_is_written_and_read_back() {
+    for scenario in scenarios() {
+        let schedule = generate(scenario, 11, 400);
+        let text = serde_yaml::to_string(&schedule).unwrap();
+        assert_eq!(serde_yaml::from_str::<Schedule>(&text).unwrap(), schedule, "{text}");
+    }
+    assert!(
+        serde_yaml::from_str::<Schedule>("scenario: x\nseconds: 3\nsteps: [{atMs: 1, forMs: 1, fault: no}]").is_err()
+    );
+}
+
+#[test]
+fn every_kind_of_fault_happens_in_some_scenario() {
+    let mut kinds = BTreeSet::new();
+    for scenario in scenarios() {
+        for seed in 0..40 {
+            kinds.extend(generate(scenario, seed, 900).steps.iter().map(|step| step.fault.kind()));
+        }
+    }
+    assert_eq!(kinds.len(), 28, "{kinds:?}");
+    assert!(!kinds.contains(""));
+}
+
+#[test]
+fn the_written_schedule_has_every_kind() {
+    let written: Schedule = serde_yaml::from_str(include_str!("../../every-fault.yaml")).unwrap();
+    let kinds: BTreeSet<String> = written.steps.iter().map(|step| step.fault.kind()).collect();
+    assert_eq!(kinds.len(), 28, "{kinds:?}");
+    assert!(written.breaks_disks() && written.moves_clocks());
+    assert!(written.steps.iter().all(|step| step.at_ms + step.for_ms <= written.seconds * 1000));
+}
+
+#[test]
+fn roles_are_found_while_somebody_leads() {
+    let masters = ["m1", "m2", "m3"].map(str::to_owned);
+    let who = |word: &str, leader| resolve(&Who::of(word), leader, &masters).unwrap();
+    assert_eq!(who("leader", Some("m2")), "m2");
+    assert_eq!(who("follower-1", Some("m2")), "m1");
+    assert_eq!(who("follower-2", Some("m2")), "m3");
+    assert_eq!(who("n2", None), "n2");
+    assert_eq!(who("leader", None), "m1");
+}

@@ -1,0 +1,16 @@
+//! The replicated store under a deterministic simulation: one seed is one run, and the same run every time.
+//!
+//! A run forms a cluster of the true members, lets clients and watchers use it while faults drawn from the seed befall it,
+//! then mends everything and demands service, and checks every invariant on what was recorded.
+
+mod clients;
+mod faults;
+mod keeper;
+mod members;
+mod observers;
+mod plan;
+mod recorder;
+mod run;
+mod watchers;
+
+pub use run::{Report, run};

@@ -1,0 +1,75 @@
+//! The steps, in order. Each begins where the last ended, and leaves nothing behind but what the next needs.
+
+mod backup;
+mod bad_input;
+mod cli;
+mod control;
+mod diary;
+mod failover;
+mod fencing;
+mod job;
+mod masters;
+mod members;
+mod network;
+mod node;
+mod node_loss;
+mod sample;
+mod stateful_set;
+mod storage;
+mod vip;
+
+use crate::cluster::Cluster;
+use crate::figures::Figures;
+use anyhow::Result;
+
+/// A step.
+pub type Step = fn(&Cluster, &mut Figures) -> Result<()>;
+
+/// The image of the small pods: built from Debian's busybox.
+pub(crate) const BUSYBOX: &str = "raftsman.local/busybox:1";
+
+/// All steps with their names.
+pub fn all() -> Vec<(&'static str, Step)> {
+    vec![
+        ("masters: every kind through every master", masters::kinds),
+        ("masters: edit, patches, watch", masters::changes),
+        ("masters: a broken manifest is refused whole", bad_input::manifests),
+        ("node: a pod runs, logs, exec, describe", node::a_pod),
+        ("node: exit codes, restarts, limits, volumes", node::lives),
+        ("node: an image that is not there", bad_input::images),
+        ("node: the agent is killed and no container notices", node::agent_killed),
+        ("control: deployments roll out and back", control::deployment),
+        ("control: replicas, adoption, collection of garbage", control::replicas),
+        ("control: a pod that fits nowhere says why", control::unschedulable),
+        ("statefulset: names, order, updates", stateful_set::life),
+        ("storage: claims, volumes, directories", storage::claims),
+        ("job: completions, indexes, limits, policies", job::life),
+        ("network: services, DNS, hairpin, node ports", network::services),
+        ("network: check says what works", network::check),
+        ("cli: our own verbs", cli::verbs),
+        ("sample: two tiers answer through every node", sample::answers),
+        ("members: leadership goes where it is sent", members::transfer),
+        ("members: masters join, are replaced, and go", members::come_and_go),
+        ("failover: masters are killed", failover::masters),
+        ("vip: the address goes where the leadership goes", vip::moves),
+        ("rolling: all masters start again and no request fails", vip::rolling),
+        ("cli: watches and logs outlive a master", cli::outlives),
+        ("job: a leader and a pod are killed", job::disturbed),
+        ("statefulset: a lost node keeps its identity", stateful_set::lost_node),
+        ("node loss: pods move, the Service forgets the dead", node_loss::moves),
+        ("fencing: a node is cut off, and nothing runs twice", fencing::cut_off),
+        ("fencing: a member of a StatefulSet is given away", fencing::member_given_away),
+        ("fencing: all masters are down, and nothing is restarted or moved", fencing::no_masters),
+        ("fencing: an overloaded node is not declared dead", fencing::overloaded),
+        ("fencing: a power cut of everything", fencing::power_cut),
+        ("backup: a new cluster from a file", backup::restored),
+        ("backup: a lost quorum is recovered from one master", backup::recovered),
+    ]
+}
+
+/// A pod that sleeps, or runs what `command` says, as a manifest.
+pub(crate) fn pod(name: &str, command: &str) -> String {
+    format!(
+        r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"{name}","labels":{{"app":"{name}"}}}},"spec":{{"terminationGracePeriodSeconds":1,"containers":[{{"name":"main","image":"{BUSYBOX}","command":["sh","-c",{command:?}]}}]}}}}"#
+    )
+}

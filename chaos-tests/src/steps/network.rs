@@ -1,0 +1,86 @@
+//! Pods, Services and names.
+
+use crate::cluster::Cluster;
+use crate::figures::Figures;
+use crate::steps::BUSYBOX;
+use anyhow::{Context, Result, ensure};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// ClusterIP from a pod, hairpin, node ports through every node, DNS, the API from inside.
+pub fn services(c: &Cluster, _: &mut Figures) -> Result<()> {
+    let mut manifest = String::new();
+    for node in c.nodes() {
+        manifest += &format!(
+            r#"
+apiVersion: v1
+kind: Pod
+metadata: {{name: web-{node}, labels: {{app: netweb}}}}
+spec:
+  nodeName: {node}
+  terminationGracePeriodSeconds: 0
+  containers:
+  - name: c
+    image: {BUSYBOX}
+    command: [sh, -c, "mkdir /www; hostname > /www/index.html; exec httpd -f -p 8080 -h /www"]
+    ports: [{{containerPort: 8080}}]
+    readinessProbe: {{httpGet: {{port: 8080}}, periodSeconds: 1}}
+---"#
+        );
+    }
+    c.apply(&manifest)?;
+    c.k("wait --for=condition=Ready pod -l app=netweb --timeout=60s")?;
+    c.k("expose pod web-n1 --name=netweb --port=80 --target-port=8080 --selector=app=netweb --type=NodePort")?;
+    let ip = c.field("service netweb", ".spec.clusterIP")?;
+    let port = c.field("service netweb", ".spec.ports[0].nodePort")?;
+    c.wait("three endpoints", Duration::from_secs(10), || {
+        Ok(c.field("endpoints netweb", ".subsets[0].addresses[*].ip")?.split_whitespace().count() == 3)
+    })?;
+    let from = |node: &str, url: &str| c.k(&format!("exec web-{node} -- timeout 3 wget -qO- {url}"));
+    for node in c.nodes() {
+        // From each pod to all, itself included: cross-node, same-node and hairpin.
+        let mut seen = BTreeSet::new();
+        c.wait("every endpoint was reached from a pod", Duration::from_secs(20), || {
+            seen.insert(from(node, &format!("http://{ip}/"))?);
+            Ok(seen.len() == 3)
+        })?;
+        for name in ["netweb", "netweb.default", "netweb.default.svc.cluster.local"] {
+            from(node, &format!("http://{name}/")).with_context(|| format!("by name from {node}"))?;
+        }
+        let mut seen = BTreeSet::new();
+        let url = format!("http://{}:{port}/", c.address(node)?);
+        c.wait("every endpoint was reached through a node port", Duration::from_secs(20), || {
+            seen.insert(c.http(&url)?);
+            Ok(seen.len() == 3)
+        })?;
+        let pod = format!("web-{node}");
+        let knock = "nc -w 2 kubernetes.default 443 </dev/null && echo reached";
+        let said = c.kubectl(&["exec", &pod, "--", "sh", "-c", knock])?.ok()?;
+        ensure!(said.trim() == "reached", "the API from a pod on {node}: {said}");
+    }
+    let masters = c.field("endpointslice -n default kubernetes", ".endpoints[*].addresses[0]")?;
+    ensure!(masters.split_whitespace().count() == 3, "the Service kubernetes leads to {masters}");
+    c.k("delete pod -l app=netweb --timeout=30s")?;
+    c.k("delete service netweb").map(drop)
+}
+
+/// `raftsman check` finds everything in order, says what to do about what is not, and leaves nothing.
+pub fn check(c: &Cluster, figures: &mut Figures) -> Result<()> {
+    // From pods to the outside: another host, by the node's address.
+    let outside = format!("{}:6443", c.address("m1")?);
+    let begun = std::time::Instant::now();
+    let said = c.raftsman(&format!("check --image {BUSYBOX} --egress {outside}"))?.ok()?;
+    figures.add("raftsman check on three nodes", begun.elapsed());
+    for topic in ["same node", "across nodes", "by address", "by name", "to API", "to the outside"] {
+        let fine =
+            said.lines().any(|line| line.starts_with("ok") && line.contains(topic) && line.ends_with("(3 of 3)"));
+        ensure!(fine, "nothing good about {topic}: {said}");
+    }
+    let failed = c.raftsman(&format!("check --image {BUSYBOX} --nodes n1 --egress {}:9", c.address("m1")?))?;
+    let failed = failed.refused("FAILED  pod to the outside (0 of 1)")?;
+    ensure!(failed.is_empty(), "an error beside the report: {failed}");
+    c.raftsman("check --nodes n9")?.refused("there is no node \"n9\"; there are n1, n2, n3")?;
+    c.raftsman("check --image 127.0.0.1:9/none:1 --nodes n1 --timeout 10")?.refused("ErrImage")?;
+    c.wait("nothing is left", Duration::from_secs(30), || Ok(!c.k("get namespaces")?.contains("raftsman-check-")))
+        .map(drop)
+}

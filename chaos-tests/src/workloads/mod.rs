@@ -1,0 +1,230 @@
+//! What goes on in the cluster while things happen to it, one file each.
+
+mod deployment;
+mod diary;
+mod http;
+mod jobs;
+mod leaders;
+mod pods;
+mod registers;
+mod setup;
+mod stateful_set;
+mod user;
+mod watchers;
+
+pub use diary::Diary;
+pub(crate) use http::page;
+
+use crate::cluster::Cluster;
+use crate::invariants::{Event, Seen};
+use crate::lab::Api;
+use crate::record::{Record, Request, Stream};
+use anyhow::Result;
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Where all of it lives.
+pub const NAMESPACE: &str = "chaos";
+
+/// Something that uses the cluster and writes down what it sees.
+#[async_trait]
+pub trait Workload: Send + Sync {
+    /// Its name.
+    fn name(&self) -> &'static str;
+
+    /// Makes what it needs.
+    async fn prepare(&self, c: &Context) -> Result<()>;
+
+    /// Works until [`Context::over`].
+    async fn run(&self, c: &Context) -> Result<()>;
+
+    /// After everything was healed: looks at the end.
+    async fn finish(&self, c: &Context) -> Result<()>;
+}
+
+/// All workloads.
+pub fn all(diary: &Diary) -> Vec<Arc<dyn Workload>> {
+    vec![
+        Arc::new(leaders::Leaders),
+        Arc::new(registers::Registers::default()),
+        Arc::new(watchers::Watchers),
+        Arc::new(pods::Pods),
+        Arc::new(http::Http),
+        Arc::new(deployment::Deployment),
+        Arc::new(stateful_set::StatefulSet(diary.clone())),
+        Arc::new(jobs::Jobs(diary.clone())),
+        Arc::new(user::User),
+    ]
+}
+
+/// What a workload works with.
+#[derive(Clone)]
+pub struct Context {
+    /// The masters.
+    pub api: Api,
+    /// The command lines.
+    pub cluster: Cluster,
+    /// The shared place.
+    pub diary: Diary,
+    /// What was seen.
+    pub record: Arc<Mutex<Record>>,
+    begun: Instant,
+    uptime: Duration,
+    over: Arc<AtomicBool>,
+    closed: Arc<AtomicBool>,
+    open: Arc<Mutex<Vec<String>>>,
+    values: Arc<AtomicU64>,
+    seed: u64,
+}
+
+impl Context {
+    /// For a run that begins now.
+    ///
+    /// # Errors
+    /// The machine does not tell its uptime.
+    pub fn new(api: Api, cluster: Cluster, diary: Diary, seed: u64) -> Result<Self> {
+        Ok(Self {
+            api,
+            cluster,
+            diary,
+            record: Arc::default(),
+            begun: Instant::now(),
+            uptime: diary::uptime()?,
+            over: Arc::default(),
+            closed: Arc::default(),
+            open: Arc::default(),
+            values: Arc::default(),
+            seed,
+        })
+    }
+
+    /// The machine's uptime at the beginning.
+    pub fn uptime(&self) -> Duration {
+        self.uptime
+    }
+
+    /// Time begins again: everything is prepared.
+    pub fn begin(&mut self) -> Result<()> {
+        self.begun = Instant::now();
+        self.uptime = diary::uptime()?;
+        Ok(())
+    }
+
+    /// Watchers are to end, too: nobody writes any more, and they have heard of everything.
+    pub fn closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    /// Ends the watchers.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+    }
+
+    /// Jobs that were open when it was over.
+    fn leave(&self, open: Vec<String>) {
+        *self.open.lock() = open;
+    }
+
+    fn left(&self) -> Vec<String> {
+        std::mem::take(&mut self.open.lock())
+    }
+
+    /// Since the beginning.
+    pub fn now(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
+    /// Workloads are to end.
+    pub fn over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
+    }
+
+    /// Ends them.
+    pub fn end(&self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
+
+    /// A value that nobody else writes.
+    pub fn value(&self) -> u64 {
+        self.values.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// A random number generator of one's own.
+    pub fn rng(&self, stream: u64) -> rand::rngs::StdRng {
+        rand::SeedableRng::seed_from_u64(self.seed.wrapping_add(stream.wrapping_mul(0x9e37_79b9)))
+    }
+
+    /// Reads from whichever master answers.
+    ///
+    /// # Errors
+    /// None does; the last one's reason.
+    pub async fn any(&self, path: &str) -> Result<serde_json::Value> {
+        let mut last = anyhow::anyhow!("there is no master");
+        for at in 0..self.api.names().len() {
+            match self.api.get(at, path).await {
+                Ok(value) => return Ok(value),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    /// Where the web answers on a node: its address and the Service's port.
+    ///
+    /// # Errors
+    /// The node's configuration cannot be read.
+    pub fn web(&self, node: &str) -> Result<String> {
+        Ok(format!("{}:{}", self.cluster.address(node)?, http::PORT))
+    }
+
+    /// Writes an event down.
+    pub fn saw(&self, seen: Seen) {
+        let event = Event { at: self.now(), seen };
+        self.record.lock().events.push(event);
+    }
+
+    /// Writes a request down that began at a moment and has just ended.
+    pub fn asked(&self, stream: Stream, through: &str, at: Duration, error: Option<String>) {
+        let took = self.now().saturating_sub(at);
+        self.record.lock().requests.push(Request { stream, through: through.to_owned(), at, took, error });
+    }
+
+    /// Worth saying in the report.
+    pub fn note(&self, text: String) {
+        let at = self.now().as_secs_f64();
+        self.record.lock().notes.push(format!("{at:.1} s: {text}"));
+    }
+
+    /// Waits a while, less if it is over.
+    pub async fn pause(&self, how_long: Duration) {
+        let end = Instant::now() + how_long;
+        while !self.over() && Instant::now() < end {
+            tokio::time::sleep(Duration::from_millis(50).min(how_long)).await;
+        }
+    }
+
+    /// kubectl against the virtual address, its words split at spaces; on a thread of its own.
+    ///
+    /// # Errors
+    /// It fails.
+    pub async fn kubectl(&self, line: &str) -> Result<String> {
+        let (cluster, line) = (self.cluster.clone(), format!("-n {NAMESPACE} --request-timeout=10s {line}"));
+        tokio::task::spawn_blocking(move || cluster.k(&line)).await?
+    }
+
+    /// `kubectl apply` of a manifest; again while masters are away.
+    ///
+    /// # Errors
+    /// It goes on failing.
+    pub async fn apply(&self, manifest: String) -> Result<()> {
+        let cluster = self.cluster.clone();
+        let apply = move || {
+            let arguments = ["-n", NAMESPACE, "apply", "-f", "-"];
+            cluster.kubectl_with(&arguments, &manifest)?.ok().map(drop)
+        };
+        tokio::task::spawn_blocking(apply).await?
+    }
+}

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Faults until something breaks or the time is over. As root: the cluster is one of real processes on this machine.
+#
+#   scripts/chaos.sh --minutes N [--scenario NAME] [--seed S]    a cluster of its own, faults, workloads, a report
+#   scripts/chaos.sh --replay FILE                               what a written schedule says
+#   scripts/chaos.sh --list                                      the scenarios
+#   scripts/chaos.sh --sim --minutes N | --seed S | --seeds A..B the deterministic simulation of the store
+#
+# The report is report.html below --out DIR (default /tmp/raftsman-chaos). The exit code is 0 if every invariant holds.
+set -euo pipefail
+here=$PWD
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$HOME/.cache/raftsman/target}
+
+case "${1:-}" in
+  "" | -h | --help)
+    sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+    exit 2
+    ;;
+esac
+# Built as up.sh builds it, so that nothing is compiled twice.
+cargo build --locked --workspace
+if [ "$1" = --sim ]; then
+  shift
+  exec "$CARGO_TARGET_DIR/debug/raftsman-sim" "$@"
+fi
+. scripts/packages.sh
+install_packages "${chaos_packages[@]}"
+images=${RAFTSMAN_IMAGES:-$HOME/.cache/raftsman/images}
+[ -f "$images/busybox.tar" ] || scripts/images.sh "$images"
+export RAFTSMAN=${RAFTSMAN:-$CARGO_TARGET_DIR/debug/raftsman} RAFTSMAN_IMAGES=$images
+cd "$here"
+exec "$CARGO_TARGET_DIR/debug/raftsman-chaos" "$@"

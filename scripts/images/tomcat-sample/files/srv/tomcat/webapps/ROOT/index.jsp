@@ -1,0 +1,73 @@
+<%@ page contentType="text/html; charset=UTF-8" session="false" %>
+<%@ page import="java.sql.*" %>
+<%!
+  private static String env(String name, String otherwise) {
+    String value = System.getenv(name);
+    return value == null || value.isEmpty() ? otherwise : value;
+  }
+
+  private static String escape(String text) {
+    return text == null ? "" : text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\"", "&quot;");
+  }
+
+  private static Connection connect(String host) throws Exception {
+    Class.forName("org.mariadb.jdbc.Driver");
+    String url = "jdbc:mariadb://" + host + ":" + env("MYSQL_SERVICE_PORT", "3306") + "/"
+        + "?connectTimeout=3000&socketTimeout=5000";
+    Connection connection = DriverManager.getConnection(url, env("MYSQL_USER", "root"), env("MYSQL_ROOT_PASSWORD", ""));
+    try (Statement statement = connection.createStatement()) {
+      statement.execute("CREATE DATABASE IF NOT EXISTS sample");
+      connection.setCatalog("sample");
+      statement.execute("CREATE TABLE IF NOT EXISTS visits (id BIGINT AUTO_INCREMENT PRIMARY KEY, "
+          + "at TIMESTAMP DEFAULT CURRENT_TIMESTAMP, pod VARCHAR(255) NOT NULL, visitor VARCHAR(64) NOT NULL)");
+    }
+    return connection;
+  }
+%>
+<%
+  String pod = env("HOSTNAME", "unknown");
+  String host = env("MYSQL_DNS_NAME", "mysql");
+  StringBuilder rows = new StringBuilder();
+  String problem = null;
+  long total = 0;
+  try (Connection connection = connect(host)) {
+    try (PreparedStatement insert = connection.prepareStatement("INSERT INTO visits (pod, visitor) VALUES (?, ?)")) {
+      insert.setString(1, pod);
+      insert.setString(2, request.getRemoteAddr());
+      insert.executeUpdate();
+    }
+    try (Statement statement = connection.createStatement();
+         ResultSet count = statement.executeQuery("SELECT COUNT(*) FROM visits")) {
+      if (count.next()) total = count.getLong(1);
+    }
+    try (Statement statement = connection.createStatement();
+         ResultSet row = statement.executeQuery("SELECT id, at, pod, visitor FROM visits ORDER BY id DESC LIMIT 10")) {
+      while (row.next()) {
+        rows.append("<tr><td>").append(row.getLong(1)).append("</td><td>").append(escape(row.getString(2)))
+            .append("</td><td>").append(escape(row.getString(3))).append("</td><td>").append(escape(row.getString(4)))
+            .append("</td></tr>\n");
+      }
+    }
+  } catch (Exception e) {
+    problem = e.getMessage();
+    response.setStatus(503);
+  }
+%>
+<!DOCTYPE html>
+<html lang="en">
+<head><title>Visits</title></head>
+<body>
+<h1>Visits</h1>
+<p>Answered by pod: <b><%= escape(pod) %></b></p>
+<p>Database by DNS: <b><%= escape(host) %></b>; MYSQL_SERVICE_HOST: <b><%= escape(env("MYSQL_SERVICE_HOST", "not set")) %></b>;
+MYSQL_SERVICE_PORT: <b><%= escape(env("MYSQL_SERVICE_PORT", "not set")) %></b></p>
+<% if (problem != null) { %>
+<p>Database error: <%= escape(problem) %></p>
+<% } else { %>
+<p>Visits so far: <b><%= total %></b></p>
+<table border="1">
+<tr><th>id</th><th>time</th><th>pod</th><th>visitor</th></tr>
+<%= rows %></table>
+<% } %>
+</body>
+</html>

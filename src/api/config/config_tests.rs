@@ -1,0 +1,41 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+
+const ONE: &str = "
+cluster: local
+clusterId: c-1
+name: m1
+roles: [master]
+address: 10.89.0.11
+dataDir: /var/lib/raftsman/local/m1
+pki: { dir: /var/lib/raftsman/local/m1/pki }
+masters:
+- { name: m1, id: 1, address: 10.89.0.11 }
+";
+
+#[test]
+fn a_short_file_is_whole_with_defaults() {
+    let config: HostConfig = serde_yaml::from_str(ONE).unwrap();
+    assert_eq!(config.problems(), Vec::<String>::new());
+    assert_eq!(config.ports, Ports { api: 6443, peer: 6444, node: 6445 });
+    assert_eq!(config.network.kubernetes_ip().unwrap().to_string(), "10.96.0.1");
+    assert_eq!(config.network.resolver().unwrap().to_string(), "10.96.0.10");
+}
+
+#[test]
+fn an_unlisted_master_and_a_double_id_are_named() {
+    let mut config: HostConfig = serde_yaml::from_str(ONE).unwrap();
+    config.name = "m9".to_owned();
+    config.masters.push(MasterAddress { name: "m2".to_owned(), ..config.masters[0].clone() });
+    let problems = config.problems();
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert!(problems[0].contains("\"m9\""));
+    assert!(problems[1].starts_with("masters[1]"));
+}
+
+#[test]
+fn an_unknown_field_is_refused_by_name() {
+    let error = serde_yaml::from_str::<HostConfig>(&format!("{ONE}\nmaster: true\n")).unwrap_err().to_string();
+    assert!(error.contains("master"), "{error}");
+}

@@ -1,0 +1,16 @@
+//! The configuration file of one host (`raftsman serve --config FILE`) and of the cluster it belongs to.
+
+mod host;
+mod join;
+mod network;
+mod promises;
+mod timing;
+
+pub use host::{HostConfig, MasterAddress, Pki, Ports, Role};
+pub use join::{AuthorityAnswer, JoinRequest, Joined};
+pub use network::NetworkConfig;
+pub use promises::promise_page;
+pub use timing::{FencingMode, RaftProfile, Timing};
+
+#[cfg(test)]
+mod config_tests;

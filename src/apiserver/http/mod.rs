@@ -1,0 +1,38 @@
+//! HTTPS: paths and queries into calls, objects into the form that the client asked for.
+
+mod answer;
+mod backup;
+mod body;
+mod discovery;
+mod front;
+mod health;
+mod intake;
+mod metrics;
+mod negotiate;
+mod openapi;
+mod operations;
+mod params;
+mod path;
+mod render;
+mod resources;
+mod server;
+mod store_status;
+mod table;
+mod tls;
+mod verbs;
+mod version;
+mod watch;
+mod writes;
+
+pub(crate) use answer::Answer;
+pub(crate) use body::{pieces, whole};
+pub(crate) use front::{Asked, Front};
+pub use operations::{NoOperations, Operation, Operations};
+pub(crate) use params::Params;
+pub use server::{Server, ServerError, serve};
+pub use tls::TlsPems;
+
+#[cfg(test)]
+mod http_tests;
+#[cfg(test)]
+mod tls_tests;

@@ -1,0 +1,171 @@
+//! The listener: TLS, HTTP/1.1 and HTTP/2, and an end without broken answers.
+
+use super::body::Body;
+use super::front::{Front, Who};
+use super::metrics::Metrics;
+use super::operations::{NoOperations, Operations};
+use super::tls::{TlsPems, configure};
+use crate::auth::ClientCertificates;
+use crate::backup::BackupSource;
+use crate::stream::NodeClients;
+use crate::write::Api;
+use futures::FutureExt as _;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+/// A client that does not finish its handshake is let go after this.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// After the end was asked for, answers under way get so long.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// The server cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// A certificate or key cannot be used.
+    #[error("TLS: {0}")]
+    Tls(String),
+    /// The listener failed.
+    #[error("listener: {0}")]
+    Listener(#[from] std::io::Error),
+}
+
+/// What a server is made of.
+pub struct Server {
+    /// Serves the front.
+    front: Arc<Front>,
+    acceptor: TlsAcceptor,
+    clients: Arc<ClientCertificates>,
+}
+
+impl Server {
+    /// A server over a write path. `address` is the `host:port` that clients reach it by; with a `backup`
+    /// source it gives out backups.
+    ///
+    /// # Errors
+    /// [`ServerError::Tls`].
+    pub fn new(
+        api: Arc<Api>,
+        tls: &TlsPems,
+        nodes: Arc<NodeClients>,
+        operations: Arc<dyn Operations>,
+        address: impl Into<String>,
+        backup: Option<BackupSource>,
+    ) -> Result<Self, ServerError> {
+        let (config, clients) = configure(tls).map_err(ServerError::Tls)?;
+        let front = Front {
+            api,
+            nodes,
+            operations,
+            metrics: Metrics::default(),
+            shutdown: CancellationToken::new(),
+            address: address.into(),
+            backup,
+        };
+        Ok(Self { front: Arc::new(front), acceptor: TlsAcceptor::from(config), clients })
+    }
+
+    /// Serves until `shutdown` is cancelled: then `/readyz` fails, watches end, clients are told to go elsewhere, and
+    /// answers under way are finished.
+    ///
+    /// # Errors
+    /// [`ServerError::Listener`].
+    pub async fn run(self, listener: TcpListener, shutdown: CancellationToken) -> Result<(), ServerError> {
+        let graceful = GracefulShutdown::new();
+        loop {
+            tokio::select! {
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, peer)) => self.connected(stream, peer, graceful.watcher()),
+                    Err(error) => {
+                        // Out of descriptors, or the peer is gone already: the next one may do.
+                        tracing::warn!(%error, "a connection could not be accepted");
+                        tokio::time::sleep(Duration::from_millis(50)).await;
+                    }
+                },
+                () = shutdown.cancelled() => break,
+            }
+        }
+        // The kernel has accepted these already: with the listener they would be reset.
+        while let Some(Ok((stream, peer))) = listener.accept().now_or_never() {
+            self.connected(stream, peer, graceful.watcher());
+        }
+        drop(listener);
+        self.front.shutdown.cancel();
+        if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
+            tracing::info!("some clients did not finish their requests in time");
+        }
+        Ok(())
+    }
+
+    fn connected(&self, stream: TcpStream, peer: SocketAddr, watcher: Watcher) {
+        let connection =
+            Connection { front: self.front.clone(), acceptor: self.acceptor.clone(), clients: self.clients.clone() };
+        tokio::spawn(connection.serve(stream, peer, watcher));
+    }
+}
+
+/// Serves HTTPS on a listener until `shutdown` is cancelled. See [`Server`].
+///
+/// # Errors
+/// [`ServerError`].
+pub async fn serve(
+    listener: TcpListener,
+    tls: &TlsPems,
+    api: Arc<Api>,
+    nodes: Arc<NodeClients>,
+    shutdown: CancellationToken,
+) -> Result<(), ServerError> {
+    let address = listener.local_addr()?.to_string();
+    Server::new(api, tls, nodes, Arc::new(NoOperations), address, None)?.run(listener, shutdown).await
+}
+
+struct Connection {
+    front: Arc<Front>,
+    acceptor: TlsAcceptor,
+    clients: Arc<ClientCertificates>,
+}
+
+impl Connection {
+    async fn serve(self, stream: TcpStream, peer: SocketAddr, watcher: Watcher) {
+        let _ = stream.set_nodelay(true);
+        let stream = match tokio::time::timeout(HANDSHAKE, self.acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => {
+                tracing::debug!(%peer, %error, "TLS handshake failed");
+                return;
+            }
+            Err(_) => return,
+        };
+        let who: Who = match stream.get_ref().1.peer_certificates() {
+            Some(chain) => self.clients.verify(chain),
+            None => Err("no client certificate".to_owned()),
+        };
+        let front = self.front.clone();
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (front, who) = (front.clone(), who.clone());
+            async move { Ok::<Response<Body>, Infallible>(front.handle(request, who).await) }
+        });
+        let mut builder = auto::Builder::new(TokioExecutor::new());
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(30));
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(1000)
+            .keep_alive_interval(Duration::from_secs(30))
+            .keep_alive_timeout(Duration::from_secs(20));
+        let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+        if let Err(error) = watcher.watch(connection).await {
+            tracing::debug!(%peer, %error, "connection ended");
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! What a run prints: a table for people, JSON for programs.
+
+mod machine;
+mod rows;
+mod table;
+
+pub(crate) use machine::Machine;
+pub(crate) use rows::{Compared, Report, Row, Work};
+pub(crate) use table::{print, table};

@@ -1,0 +1,11 @@
+//! `raftsman apply`: makes objects as manifests say, by the difference to what was applied before.
+
+mod command;
+mod merge;
+
+pub(crate) use command::namespace_of;
+pub use command::{ApplyOptions, Outcome, apply_text, run};
+pub use merge::{LAST_APPLIED, three_way};
+
+#[cfg(test)]
+mod merge_tests;

@@ -1,0 +1,10 @@
+//! Manifests: files, directories and standard input, cut into documents; a broken one does not spoil the others.
+
+mod document;
+mod source;
+
+pub use document::{Document, DocumentError, parse};
+pub use source::{Sources, read};
+
+#[cfg(test)]
+mod manifest_tests;

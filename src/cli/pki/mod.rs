@@ -1,0 +1,5 @@
+//! `raftsman pki`.
+
+mod command;
+
+pub use command::{PkiCommand, run};

@@ -1,0 +1,179 @@
+//! The node's own network, its peers and its services, brought to what the masters say.
+
+use super::services::entry;
+use super::shared::Shared;
+use crate::world::{Change, Name, World};
+use k8s_openapi::api::core::v1::Node;
+use raftsman_network::border::{NodeNetwork, PeerNode, ServiceEntry};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+const GATHER: Duration = Duration::from_millis(10);
+const AGAIN: Duration = Duration::from_secs(2);
+
+fn address(node: &Node) -> Option<IpAddr> {
+    let addresses = node.status.as_ref()?.addresses.as_deref()?;
+    addresses.iter().find(|address| address.type_ == "InternalIP")?.address.parse().ok()
+}
+
+/// The node's range for pods, if it has one yet.
+pub fn pod_cidr(node: &Node) -> Option<ipnet::IpNet> {
+    node.spec.as_ref()?.pod_cidr.as_deref()?.parse().ok()
+}
+
+/// The other nodes and what is behind them.
+pub fn peers(world: &World, own: &str) -> Vec<PeerNode> {
+    let others = world.nodes().filter(|(name, _)| *name != own);
+    others
+        .filter_map(|(name, node)| Some(PeerNode { name: name.clone(), ip: address(node)?, pod_cidr: pod_cidr(node)? }))
+        .collect()
+}
+
+/// Resolvers of the host's own `/etc/resolv.conf`.
+pub fn host_resolvers(text: &str) -> Vec<SocketAddr> {
+    let servers = text.lines().filter_map(|line| line.trim().strip_prefix("nameserver"));
+    servers.filter_map(|server| Some(SocketAddr::new(server.trim().parse().ok()?, 53))).collect()
+}
+
+/// Brings the network to what the masters say.
+pub struct Networking {
+    shared: Arc<Shared>,
+    configured: Option<NodeNetwork>,
+    peers: Option<Vec<PeerNode>>,
+    entries: BTreeMap<Name, Arc<ServiceEntry>>,
+    touched: BTreeSet<Name>,
+    /// Nothing was handed over yet, or the last time failed.
+    all: bool,
+}
+
+impl Networking {
+    /// From the kept state on.
+    pub fn new(shared: Arc<Shared>) -> Self {
+        let touched = shared.world.read().service_names().cloned().collect();
+        Self { shared, configured: None, peers: None, entries: BTreeMap::new(), touched, all: true }
+    }
+
+    /// Works until nobody can tell it anything any more.
+    pub async fn run(mut self, mut changes: mpsc::UnboundedReceiver<Vec<Change>>) {
+        loop {
+            let done = self.bring().await;
+            let news = async {
+                match done {
+                    true => changes.recv().await,
+                    // The kernel refused: again after a while, or when told.
+                    false => tokio::time::timeout(AGAIN, changes.recv()).await.unwrap_or(Some(Vec::new())),
+                }
+            };
+            let Some(news) = news.await else { return };
+            self.note(news);
+            // A rollout comes as many messages: one transaction for those of the same moment.
+            tokio::time::sleep(GATHER).await;
+            while let Ok(news) = changes.try_recv() {
+                self.note(news);
+            }
+        }
+    }
+
+    fn note(&mut self, changes: Vec<Change>) {
+        for change in changes {
+            if let Change::Service(name) = change {
+                self.touched.insert(name);
+            }
+        }
+    }
+
+    async fn bring(&mut self) -> bool {
+        if !self.configure().await {
+            return false;
+        }
+        let peers = peers(&self.shared.world.read(), &self.shared.config.name);
+        let mut well = true;
+        if self.configured.is_some() && self.peers.as_ref() != Some(&peers) {
+            match self.shared.network.set_peers(&peers).await {
+                Ok(()) => self.peers = Some(peers),
+                Err(error) => {
+                    tracing::error!(%error, "cannot set the routes to other nodes");
+                    well = false;
+                }
+            }
+        }
+        self.services().await && well
+    }
+
+    async fn configure(&mut self) -> bool {
+        let config = &self.shared.config;
+        let own = self.shared.world.read().node(&config.name).and_then(|node| pod_cidr(node));
+        let (Some(pod_cidr), Some(dns_ip)) = (own, config.network.resolver()) else {
+            return true;
+        };
+        let upstream = match config.network.upstream_dns.is_empty() {
+            true => host_resolvers(&self.shared.resolver.host),
+            false => config.network.upstream_dns.clone(),
+        };
+        let wanted = NodeNetwork {
+            node_ip: config.address,
+            pod_cidr,
+            cluster_cidr: config.network.pod_cidr,
+            service_cidr: config.network.service_cidr,
+            dns_ip,
+            cluster_domain: config.network.domain.clone(),
+            upstream_dns: upstream,
+        };
+        if self.configured.as_ref() == Some(&wanted) {
+            return true;
+        }
+        match self.shared.network.configure(&wanted).await {
+            Ok(()) => {
+                tracing::info!(podCIDR = %wanted.pod_cidr, "network is configured");
+                self.configured = Some(wanted);
+                self.all = true;
+                self.shared.network_ready.send_replace(true);
+                true
+            }
+            Err(error) => {
+                tracing::error!(%error, "cannot configure the node's network");
+                false
+            }
+        }
+    }
+
+    async fn services(&mut self) -> bool {
+        if self.configured.is_none() {
+            return true;
+        }
+        let mut changed = Vec::new();
+        {
+            let world = self.shared.world.read();
+            for name in std::mem::take(&mut self.touched) {
+                let new = entry(&world, &name, &self.shared.config.name);
+                if self.entries.get(&name).map(Arc::as_ref) == new.as_ref() {
+                    continue;
+                }
+                match new {
+                    Some(new) => self.entries.insert(name.clone(), Arc::new(new)),
+                    None => self.entries.remove(&name),
+                };
+                changed.push(name);
+            }
+        }
+        if changed.is_empty() && !self.all {
+            return true;
+        }
+        let entries: Vec<Arc<ServiceEntry>> = self.entries.values().cloned().collect();
+        let changed = (!self.all).then_some(changed.as_slice());
+        match self.shared.network.set_services(&entries, changed).await {
+            Ok(()) => {
+                self.all = false;
+                true
+            }
+            Err(error) => {
+                tracing::error!(%error, "cannot set the services' rules");
+                self.all = true;
+                false
+            }
+        }
+    }
+}

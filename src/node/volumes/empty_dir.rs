@@ -1,0 +1,53 @@
+//! `emptyDir`: a directory that lives as long as its pod, on disk or in memory.
+
+use super::{Content, Context, Volume, VolumeError};
+use k8s_openapi::api::core::v1::EmptyDirVolumeSource;
+use nix::mount::{MsFlags, mount};
+use nix::sys::statfs::{TMPFS_MAGIC, statfs};
+use raftsman_api::quantity::Quantity;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+
+pub(super) struct EmptyDir(pub EmptyDirVolumeSource);
+
+/// A tmpfs at `dir`, unless one is there.
+pub(super) fn tmpfs(dir: &Path, size: Option<i64>) -> Result<(), VolumeError> {
+    fs::create_dir_all(dir).map_err(|error| VolumeError::io(dir, error))?;
+    if is_mount(dir)? {
+        return Ok(());
+    }
+    let size = size.map(|size| format!(",size={size}")).unwrap_or_default();
+    let options = format!("mode=0755{size}");
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+    mount(Some("tmpfs"), dir, Some("tmpfs"), flags, Some(options.as_str()))
+        .map_err(|error| VolumeError::io(dir, format!("mount of a tmpfs: {error}")))
+}
+
+fn is_mount(dir: &Path) -> Result<bool, VolumeError> {
+    let here = fs::metadata(dir).map_err(|error| VolumeError::io(dir, error))?;
+    let above = fs::metadata(dir.join("..")).map_err(|error| VolumeError::io(dir, error))?;
+    let kind = statfs(dir).map_err(|error| VolumeError::io(dir, error))?;
+    Ok(here.dev() != above.dev() && kind.filesystem_type() == TMPFS_MAGIC)
+}
+
+impl Volume for EmptyDir {
+    fn set_up(&self, context: &Context, _content: &Content) -> Result<PathBuf, VolumeError> {
+        let dir = &context.dir;
+        let limit = self.0.size_limit.as_ref().and_then(|limit| limit.0.parse().ok()).map(Quantity::value);
+        match self.0.medium.as_deref() {
+            None | Some("") => fs::create_dir_all(dir).map_err(|error| VolumeError::io(dir, error))?,
+            Some("Memory") => tmpfs(dir, limit)?,
+            Some(other) => {
+                return Err(VolumeError(format!("emptyDir medium {other:?} is not supported")));
+            }
+        }
+        let mut mode = 0o777;
+        if let Some(group) = context.fs_group {
+            chown(dir, None, Some(group)).map_err(|error| VolumeError::io(dir, error))?;
+            mode |= 0o2000;
+        }
+        fs::set_permissions(dir, fs::Permissions::from_mode(mode)).map_err(|error| VolumeError::io(dir, error))?;
+        Ok(dir.clone())
+    }
+}

@@ -1,0 +1,225 @@
+//! Volumes on temporary directories.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use super::{Content, File, atomic, bind, refresh, set_up};
+use crate::spec::Facts;
+use crate::world::World;
+use k8s_openapi::api::core::v1::Pod;
+use parking_lot::RwLock;
+use serde_json::{Value, json};
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::sync::Arc;
+
+fn facts() -> Facts {
+    let ip = "10.0.0.1".parse().unwrap();
+    Facts { host_ip: ip, pod_ip: None, cpus: 1, memory: 1, disk: 1 }
+}
+
+fn pod(volumes: Value) -> Arc<Pod> {
+    let mounts: Vec<Value> = volumes
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|v| json!({"name": v["name"], "mountPath": format!("/{}", v["name"])}))
+        .collect();
+    let metadata = json!({"name": "p", "namespace": "ns", "uid": "u", "labels": {"tier": "web"}});
+    let spec = json!({"volumes": volumes, "containers": [{"name": "c", "volumeMounts": mounts}]});
+    Arc::new(serde_json::from_value(json!({"metadata": metadata, "spec": spec})).unwrap())
+}
+
+fn map(world: &RwLock<World>, data: Value) {
+    let json = json!({"metadata": {"name": "map", "namespace": "ns"}, "data": data});
+    let name = ("ns".to_owned(), "map".to_owned());
+    world.write().put("configmaps", &name, &serde_json::to_vec(&json).unwrap()).unwrap();
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap()
+}
+
+#[test]
+fn config_files_follow_their_map_at_once() {
+    let (dir, world) = (tempfile::tempdir().unwrap(), RwLock::default());
+    map(&world, json!({"a": "1", "b": "2"}));
+    let pod = pod(json!([{"name": "v", "configMap": {"name": "map", "defaultMode": 0o600}}]));
+    let places = set_up(&pod, &facts(), dir.path(), &dir.path().join("local"), &world).unwrap();
+    let place = &places["v"];
+    assert_eq!((read(&place.join("a")), read(&place.join("b"))), ("1".to_owned(), "2".to_owned()));
+    assert_eq!(fs::metadata(place.join("a")).unwrap().permissions().mode() & 0o777, 0o600);
+    let version = fs::read_link(place.join("..data")).unwrap();
+    // The same again changes nothing; something else changes all of it.
+    refresh(&pod, &facts(), dir.path(), &dir.path().join("local"), &world).unwrap();
+    assert_eq!(fs::read_link(place.join("..data")).unwrap(), version);
+    map(&world, json!({"a": "new", "c": "3"}));
+    refresh(&pod, &facts(), dir.path(), &dir.path().join("local"), &world).unwrap();
+    assert_eq!((read(&place.join("a")), read(&place.join("c"))), ("new".to_owned(), "3".to_owned()));
+    assert!(fs::symlink_metadata(place.join("b")).is_err());
+    assert!(!place.join(version).exists());
+}
+
+#[test]
+fn items_choose_keys_and_paths() {
+    let (dir, world) = (tempfile::tempdir().unwrap(), RwLock::default());
+    map(&world, json!({"a": "1", "b": "2"}));
+    let items = json!([{"key": "a", "path": "deep/er/file", "mode": 0o400}]);
+    let good = pod(json!([{"name": "v", "configMap": {"name": "map", "items": items}}]));
+    let places = set_up(&good, &facts(), dir.path(), &dir.path().join("local"), &world).unwrap();
+    assert_eq!(read(&places["v"].join("deep/er/file")), "1");
+    assert!(!places["v"].join("b").exists());
+    for (items, expected) in [
+        (json!([{"key": "none", "path": "x"}]), "non-existent config key: none"),
+        (json!([{"key": "a", "path": "../x"}]), "invalid path"),
+        (json!([{"key": "a", "path": "/x"}]), "invalid path"),
+    ] {
+        let bad = pod(json!([{"name": "v", "configMap": {"name": "map", "items": items}}]));
+        let error = set_up(&bad, &facts(), dir.path(), &dir.path().join("local"), &world).unwrap_err().0;
+        assert!(
+            error.starts_with("MountVolume.SetUp failed for volume \"v\" : ") && error.contains(expected),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn what_is_absent_or_unsupported_is_named() {
+    let (dir, world) = (tempfile::tempdir().unwrap(), RwLock::default());
+    for (volume, expected) in [
+        (json!({"name": "v", "configMap": {"name": "none"}}), "configmap \"none\" not found"),
+        (json!({"name": "v", "secret": {"secretName": "none"}}), "secret \"none\" not found"),
+        (json!({"name": "v", "nfs": {"server": "s", "path": "/"}}), "volume type nfs is not supported"),
+        (
+            json!({"name": "v", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}),
+            "projected volume source serviceAccountToken is not supported",
+        ),
+        (json!({"name": "v", "hostPath": {"path": "/none/such", "type": "Directory"}}), "hostPath type check failed"),
+    ] {
+        let error =
+            set_up(&pod(json!([volume])), &facts(), dir.path(), &dir.path().join("local"), &world).unwrap_err().0;
+        assert!(error.ends_with(expected) || error.contains(expected), "{error}");
+    }
+    let optional = pod(json!([{"name": "v", "configMap": {"name": "none", "optional": true}}]));
+    assert!(set_up(&optional, &facts(), dir.path(), &dir.path().join("local"), &world).is_ok());
+}
+
+#[test]
+fn an_empty_dir_keeps_what_is_in_it() {
+    let (dir, world) = (tempfile::tempdir().unwrap(), RwLock::default());
+    let pod = pod(json!([{"name": "v", "emptyDir": {}}, {"name": "d", "downwardAPI": {"items": [
+        {"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]}}]));
+    let places = set_up(&pod, &facts(), dir.path(), &dir.path().join("local"), &world).unwrap();
+    fs::write(places["v"].join("kept"), "x").unwrap();
+    set_up(&pod, &facts(), dir.path(), &dir.path().join("local"), &world).unwrap();
+    assert_eq!(read(&places["v"].join("kept")), "x");
+    assert_eq!(read(&places["d"].join("labels")), "tier=\"web\"");
+    assert_eq!(fs::metadata(&places["v"]).unwrap().permissions().mode() & 0o777, 0o777);
+}
+
+#[test]
+fn sub_paths_stay_inside() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().join("v");
+    fs::create_dir(&place).unwrap();
+    symlink("/etc", place.join("out")).unwrap();
+    let places = [("v".to_owned(), place.clone())].into();
+    let mount = |part: &str| {
+        let container = json!({"name": "c", "volumeMounts": [{"name": "v", "mountPath": "/m", "subPathExpr": part, "readOnly": true}]});
+        bind(&Pod::default(), &serde_json::from_value(container).unwrap(), &places, |name| {
+            (name == "N").then(|| "sub".to_owned())
+        })
+    };
+    let good = mount("$(N)/deep").unwrap();
+    assert_eq!(good[0].source, fs::canonicalize(&place).unwrap().join("sub/deep"));
+    assert!(good[0].read_only && good[0].source.is_dir());
+    for bad in ["../x", "out", "out/x"] {
+        assert!(mount(bad).is_err(), "{bad}");
+    }
+    assert!(!Path::new("/etc/x").exists());
+}
+
+#[test]
+fn a_half_written_version_is_no_version() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = |text: &str| File { data: text.into(), mode: 0o644 };
+    let good: Content = [("a".to_owned(), file("1"))].into();
+    assert!(atomic::write(dir.path(), &good, None).unwrap());
+    // "a" cannot be a file and a directory at once.
+    let bad: Content = [("a".to_owned(), file("2")), ("a/b".to_owned(), file("3"))].into();
+    assert!(atomic::write(dir.path(), &bad, None).is_err());
+    assert_eq!(read(&dir.path().join("a")), "1");
+    assert!(!atomic::write(dir.path(), &good, None).unwrap());
+}
+
+fn volume_and_claim(world: &RwLock<World>, source: Value, bound: bool) {
+    let mut spec = source;
+    spec["accessModes"] = json!(["ReadWriteOnce"]);
+    let volume = json!({"metadata": {"name": "pv"}, "spec": spec});
+    let name = if bound { "pv" } else { "" };
+    let claim = json!({"metadata": {"name": "data", "namespace": "ns"}, "spec": {"volumeName": name}});
+    let mut world = world.write();
+    world.put("persistentvolumes", &(String::new(), "pv".to_owned()), &serde_json::to_vec(&volume).unwrap()).unwrap();
+    let name = ("ns".to_owned(), "data".to_owned());
+    world.put("persistentvolumeclaims", &name, &serde_json::to_vec(&claim).unwrap()).unwrap();
+}
+
+#[test]
+fn a_claim_leads_to_its_volume() {
+    let dir = tempfile::tempdir().unwrap();
+    let local = dir.path().join("local");
+    let pod = pod(json!([{"name": "d", "persistentVolumeClaim": {"claimName": "data", "readOnly": true}}]));
+    let place = |world: &RwLock<World>| {
+        set_up(&pod, &facts(), dir.path(), &local, world).map(|places| places["d"].clone()).map_err(|error| error.0)
+    };
+    let world = RwLock::default();
+    assert!(place(&world).unwrap_err().contains("persistentvolumeclaim \"data\" not found"));
+    let ours = json!({"csi": {"driver": raftsman_api::volumes::LOCAL_PATH, "volumeHandle": "pvc-1"}});
+    volume_and_claim(&world, ours.clone(), false);
+    assert!(place(&world).unwrap_err().contains("is not bound"));
+    volume_and_claim(&world, ours, true);
+    let made = place(&world).unwrap();
+    assert_eq!(made, local.join("pvc-1"));
+    fs::write(made.join("kept"), "x").unwrap();
+    assert_eq!(read(&place(&world).unwrap().join("kept")), "x", "made once");
+    let container = json!({"name": "c", "volumeMounts": [{"name": "d", "mountPath": "/d"}]});
+    let places = std::collections::BTreeMap::from([("d".to_owned(), made)]);
+    let mounts = bind(&pod, &serde_json::from_value(container).unwrap(), &places, |_| None).unwrap();
+    assert!(mounts[0].read_only);
+    let host = dir.path().join("static");
+    for source in [json!({"hostPath": {"path": host, "type": ""}}), json!({"local": {"path": host}})] {
+        volume_and_claim(&world, source, true);
+        assert_eq!(place(&world).unwrap(), host);
+    }
+    volume_and_claim(&world, json!({"nfs": {"server": "s", "path": "/"}}), true);
+    assert!(place(&world).unwrap_err().contains("volume type nfs is not supported"));
+    let outside = json!({"csi": {"driver": raftsman_api::volumes::LOCAL_PATH, "volumeHandle": "../etc"}});
+    volume_and_claim(&world, outside, true);
+    assert!(place(&world).unwrap_err().contains("volumeHandle"));
+}
+
+#[test]
+fn only_what_this_node_made_for_a_deleted_volume_is_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let volume = |handle: &str, node: &str, policy: &str| {
+        let driver = raftsman_api::volumes::LOCAL_PATH;
+        serde_json::from_value(json!({"metadata": {"name": "pv"}, "spec": {
+            "persistentVolumeReclaimPolicy": policy,
+            "csi": {"driver": driver, "volumeHandle": handle, "volumeAttributes": {"node": node}},
+        }}))
+        .unwrap()
+    };
+    for (handle, node, policy, kept) in [
+        ("pvc-1", "n1", "Delete", false),
+        ("pvc-2", "n2", "Delete", true),
+        ("pvc-3", "n1", "Retain", true),
+        ("../other", "n1", "Delete", true),
+    ] {
+        let local = dir.path().join("local");
+        let made = local.join(handle);
+        fs::create_dir_all(&local).unwrap();
+        fs::create_dir_all(&made).unwrap();
+        fs::write(made.join("data"), "x").unwrap();
+        super::discard(&volume(handle, node, policy), "n1", &local).unwrap();
+        assert_eq!(made.exists(), kept, "{handle} {node} {policy}");
+    }
+}

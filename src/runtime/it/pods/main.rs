@@ -1,0 +1,13 @@
+//! Pods on a real kernel, as root.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+#[path = "../kit/mod.rs"]
+mod kit;
+
+mod bounds;
+mod common;
+mod life;
+mod output;
+mod streams;
+mod survival;
+mod unified;

@@ -1,0 +1,32 @@
+//! Containers on one machine: images, pod supervisors, libcontainer, cgroups, logs and streams.
+//!
+//! What lives here: everything that touches a container's processes, root file system, cgroup or log, the pod
+//! supervisor (this binary run again, one single-threaded process per pod) and all `unsafe` and fork handling of
+//! raftsman. What must not: Kubernetes objects (the agent in `node` translates them into [`border`]'s types),
+//! addresses and interfaces (`network`), and any decision about *whether* something should run: the agent plans,
+//! this room executes.
+
+pub mod border;
+mod cgroup;
+mod hex;
+mod images;
+mod pods;
+mod preflight;
+pub mod supervisor;
+mod sys;
+
+pub use images::{ImageStore, ImageStoreConfig};
+pub use pods::{LocalPods, PodsConfig, purge};
+pub use preflight::preflight;
+pub use sys::send_frame;
+
+/// Time since the machine was started, on CLOCK_BOOTTIME: what promises are measured by.
+pub fn boottime() -> std::time::Duration {
+    sys::boottime()
+}
+
+/// Puts the calling thread before everything ordinary on the machine, where this process may. For a thread on which a
+/// promise depends, and that never works for long.
+pub fn hurry_this_thread() {
+    sys::hurry(-15);
+}

@@ -1,0 +1,231 @@
+//! The state machine: `apply` is the only way to change it, and the same on every member.
+
+use crate::view::{OWNER_INDEX, UID_INDEX, View};
+use crate::{Change, Compare, Key, Object, Op, Outcome, Resource, SessionRecord, Table, Txn};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What one [`Txn`] did, for whoever persists and publishes it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Applied {
+    /// The answer to the proposer; absent only in a default value.
+    pub outcome: Option<Outcome>,
+    /// Changes in the order of their revisions.
+    pub changes: Vec<Arc<Change>>,
+    /// Revisions whose records storage no longer needs (superseded objects and tombstones below the floor).
+    pub dropped: Vec<u64>,
+    /// Resources whose floor moved, with the new floor.
+    pub floors: Vec<(Resource, u64)>,
+    /// An epoch began: no session of before goes on, and storage forgets them all.
+    pub sessions_ended: bool,
+}
+
+/// The replicated state. [`State::view`] is what everyone else sees of it.
+#[derive(Clone, Default)]
+pub struct State {
+    view: View,
+    sessions: BTreeMap<u64, SessionRecord>,
+}
+
+impl State {
+    /// An O(1) snapshot.
+    pub fn view(&self) -> View {
+        self.view.clone()
+    }
+
+    /// The revision of the newest change.
+    pub fn revision(&self) -> u64 {
+        self.view.revision
+    }
+
+    /// The floor of tables without one of their own.
+    pub fn base_floor(&self) -> u64 {
+        self.view.base_floor
+    }
+
+    /// Sessions by member, for storage.
+    pub fn sessions(&self) -> &BTreeMap<u64, SessionRecord> {
+        &self.sessions
+    }
+
+    /// Applies one log entry of a Raft term.
+    pub fn apply(&mut self, term: u64, txn: &Txn) -> Applied {
+        self.view.term = term;
+        if let Some(origin) = &txn.origin
+            && let Some(outcome) = self.sessions.get(&origin.member).and_then(|session| session.seen(origin))
+        {
+            return Applied { outcome: Some(outcome), ..Applied::default() };
+        }
+        let mut applied = Applied::default();
+        let outcome = match txn.compares.iter().position(|compare| !self.holds(term, compare)) {
+            Some(compare) => Outcome::Failed { compare, found: self.found(&txn.compares[compare]) },
+            None => Outcome::Committed(txn.ops.iter().map(|op| self.execute(op, &mut applied)).collect()),
+        };
+        if let Some(origin) = &txn.origin {
+            self.sessions.entry(origin.member).or_default().record(origin, outcome.clone());
+        }
+        applied.outcome = Some(outcome);
+        applied
+    }
+
+    fn holds(&self, term: u64, compare: &Compare) -> bool {
+        match compare {
+            Compare::Absent(key) => self.view.get(key).is_none(),
+            Compare::Revision(key, revision) => self.view.get(key).is_some_and(|o| o.revision == *revision),
+            Compare::Uid(key, uid) => self.view.get(key).is_some_and(|o| o.meta.uid == *uid),
+            Compare::NotDeleting(key) => self.view.get(key).is_some_and(|o| !o.meta.deleting),
+            Compare::Term(expected) => *expected == term,
+        }
+    }
+
+    fn found(&self, compare: &Compare) -> u64 {
+        match compare {
+            Compare::Absent(key) | Compare::Revision(key, _) | Compare::Uid(key, _) | Compare::NotDeleting(key) => {
+                self.view.get(key).map_or(0, |object| object.revision)
+            }
+            Compare::Term(_) => 0,
+        }
+    }
+
+    /// Carries out one operation and gives the revision that it took, 0 for none.
+    fn execute(&mut self, op: &Op, applied: &mut Applied) -> u64 {
+        match op {
+            Op::Put { key, meta, body } => {
+                let revision = self.view.revision + 1;
+                let object = Arc::new(Object::new(key.clone(), meta.clone(), body, revision));
+                let previous = self.view.get(key).cloned();
+                self.commit(Change { revision, object, previous, deleted: false }, applied)
+            }
+            Op::Delete { key } => {
+                let Some(previous) = self.view.get(key).cloned() else {
+                    return 0;
+                };
+                let revision = self.view.revision + 1;
+                let object = Arc::new(previous.moved_to(revision));
+                self.commit(Change { revision, object, previous: Some(previous), deleted: true }, applied)
+            }
+            Op::Compact { resource, floor } => {
+                let floor = (*floor).min(self.view.revision);
+                self.compact(resource, floor, applied);
+                0
+            }
+            Op::BeginEpoch { revision } => {
+                self.begin_epoch(*revision, applied);
+                0
+            }
+        }
+    }
+
+    fn commit(&mut self, change: Change, applied: &mut Applied) -> u64 {
+        let revision = change.revision;
+        let change = Arc::new(change);
+        self.install(change.clone(), true);
+        applied.changes.push(change);
+        revision
+    }
+
+    /// Puts a change into map, index and (above the floor) history.
+    fn install(&mut self, change: Arc<Change>, keep_history: bool) {
+        self.view.revision = self.view.revision.max(change.revision);
+        let base_floor = self.view.base_floor;
+        let key = change.key();
+        if let Some(previous) = &change.previous {
+            unindex(&mut self.view, previous);
+        }
+        if !change.deleted {
+            index(&mut self.view, &change.object);
+        }
+        let tables = Arc::make_mut(&mut self.view.tables);
+        let table = tables.entry(key.resource.clone()).or_insert_with(|| Table::starting_at(base_floor));
+        if change.deleted {
+            table.objects.remove_cow(&key.object);
+        } else {
+            table.objects.insert_cow(key.object.clone(), change.object.clone());
+        }
+        if keep_history {
+            table.history.push(change);
+        }
+    }
+
+    fn compact(&mut self, resource: &Resource, floor: u64, applied: &mut Applied) {
+        let Some(table) = Arc::make_mut(&mut self.view.tables).get_mut(resource) else {
+            return;
+        };
+        if floor <= table.history.floor() {
+            return;
+        }
+        for gone in table.history.compact(floor) {
+            applied.dropped.extend(gone.previous.as_ref().map(|previous| previous.revision));
+            if gone.deleted {
+                applied.dropped.push(gone.revision);
+            }
+        }
+        applied.floors.push((resource.clone(), floor));
+    }
+
+    fn begin_epoch(&mut self, revision: u64, applied: &mut Applied) {
+        self.view.epoch += 1;
+        self.view.revision = self.view.revision.max(revision);
+        let floor = self.view.revision;
+        let resources: Vec<Resource> = self.view.tables.keys().cloned().collect();
+        for resource in resources {
+            self.compact(&resource, floor, applied);
+        }
+        self.view.base_floor = floor;
+        // Sessions are numbered by the log, which begins anew.
+        self.sessions.clear();
+        applied.sessions_ended = true;
+    }
+
+    // What follows rebuilds a state from storage; the order of calls is: `restored`, every stored change by revision.
+
+    /// An empty state to load stored changes into. `floors` holds each resource's own floor.
+    pub fn restored(
+        revision: u64,
+        term: u64,
+        epoch: u64,
+        base_floor: u64,
+        floors: impl IntoIterator<Item = (Resource, u64)>,
+        sessions: BTreeMap<u64, SessionRecord>,
+    ) -> Self {
+        let tables = floors
+            .into_iter()
+            .map(|(resource, floor)| (resource, Table::starting_at(floor)))
+            .collect::<BTreeMap<_, _>>();
+        let view = View { revision, term, epoch, base_floor, tables: Arc::new(tables), ..View::default() };
+        Self { view, sessions }
+    }
+
+    /// Loads one stored change: an object, or `None` for a deletion of what the key held. Ascending revisions only.
+    /// A deletion of a key that holds nothing (its object lies below the floor) is skipped.
+    pub fn load(&mut self, key: &Key, revision: u64, object: Option<Object>) {
+        let previous = self.view.get(key).cloned();
+        let floor = self.view.tables.get(&key.resource).map_or(self.view.base_floor, Table::floor);
+        let change = match (object, &previous) {
+            (Some(object), _) => Change { revision, object: Arc::new(object), previous, deleted: false },
+            (None, Some(held)) => {
+                Change { revision, object: Arc::new(held.moved_to(revision)), previous, deleted: true }
+            }
+            (None, None) => return,
+        };
+        self.install(Arc::new(change), revision > floor);
+    }
+}
+
+fn index(view: &mut View, object: &Object) {
+    for (name, value) in entries(object) {
+        view.index.insert_cow((name, value, object.key.clone()), ());
+    }
+}
+
+fn unindex(view: &mut View, object: &Object) {
+    for (name, value) in entries(object) {
+        view.index.remove_cow(&(name, value, object.key.clone()));
+    }
+}
+
+fn entries(object: &Object) -> impl Iterator<Item = (Arc<str>, Arc<str>)> + '_ {
+    let uid = (!object.meta.uid.is_empty()).then(|| (UID_INDEX.into(), object.meta.uid.clone()));
+    let owners = object.meta.owners.iter().map(|owner| (OWNER_INDEX.into(), owner.uid.clone()));
+    uid.into_iter().chain(owners).chain(object.meta.index.iter().cloned())
+}

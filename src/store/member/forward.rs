@@ -1,0 +1,152 @@
+//! Proposals on their way to the leader: those that wait at the same time share one request.
+
+use crate::member::Core;
+use crate::rt;
+use bytes::Bytes;
+use std::sync::{Arc, Weak};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+/// Requests under way at once. While they are, others gather.
+const UNDER_WAY: usize = 4;
+
+/// Proposals in one request.
+const COUNT: usize = 512;
+
+/// Bytes in one request, but for its first proposal.
+const BYTES: usize = 1 << 20;
+
+/// What became of one attempt to have something written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Attempt<T> {
+    /// Applied, with this outcome (encoded or not), at this log index.
+    Done(T, u64),
+    /// Certainly not in any log.
+    NotTaken(String),
+    /// Certainly not in any log: the leader's queue is full.
+    Full(String),
+    /// Perhaps in a log.
+    Lost(String),
+}
+
+/// One proposal for the leader.
+struct Waiting {
+    leader: u64,
+    txn: Bytes,
+    answer: oneshot::Sender<Attempt<Bytes>>,
+}
+
+/// Where proposals queue.
+pub(crate) struct Forwarding(mpsc::UnboundedSender<Waiting>);
+
+/// The other end of a [`Forwarding`].
+pub(crate) struct ForwardQueue(mpsc::UnboundedReceiver<Waiting>);
+
+impl Forwarding {
+    /// Not bounded by itself: proposals are admitted before they come here ([`Core::propose`]).
+    pub(crate) fn new() -> (Self, ForwardQueue) {
+        let (sender, queue) = mpsc::unbounded_channel();
+        (Self(sender), ForwardQueue(queue))
+    }
+
+    /// Sends a proposal to another member, which is thought to lead.
+    pub(crate) async fn forward(&self, leader: u64, txn: Bytes) -> Attempt<Bytes> {
+        let (answer, answered) = oneshot::channel();
+        if self.0.send(Waiting { leader, txn, answer }).is_err() {
+            return Attempt::NotTaken("this member is stopping".into());
+        }
+        answered.await.unwrap_or_else(|_| Attempt::Lost("this member is stopping".into()))
+    }
+}
+
+/// Sends what queues until the store is gone.
+pub(crate) async fn serve_forwarding(core: Weak<Core>, mut queue: ForwardQueue) {
+    let under_way = Arc::new(Semaphore::new(UNDER_WAY));
+    let mut taken = Vec::new();
+    while queue.0.recv_many(&mut taken, COUNT).await > 0 {
+        let mut rest = taken.drain(..).filter(|waiting| !waiting.answer.is_closed()).collect::<Vec<_>>();
+        while !rest.is_empty() {
+            let later = rest.split_off(first_request(&rest));
+            let request = std::mem::replace(&mut rest, later);
+            let Ok(permit) = under_way.clone().acquire_owned().await else { return };
+            let Some(core) = core.upgrade() else { return };
+            rt::spawn(async move {
+                core.send(request).await;
+                drop(permit);
+            });
+        }
+    }
+}
+
+/// How many of these go into the next request: to one leader, within the bounds, at least one.
+fn first_request(waiting: &[Waiting]) -> usize {
+    let leader = waiting.first().map(|first| first.leader);
+    let mut bytes = 0;
+    let fitting = waiting.iter().take_while(|next| {
+        let fits = Some(next.leader) == leader && bytes <= BYTES;
+        bytes += next.txn.len();
+        fits
+    });
+    fitting.count()
+}
+
+impl Core {
+    async fn send(&self, request: Vec<Waiting>) {
+        let Some(leader) = request.first().map(|first| first.leader) else { return };
+        let (txns, answers): (Vec<Bytes>, Vec<_>) = request.into_iter().map(|one| (one.txn, one.answer)).unzip();
+        let mut attempts = self.ask_leader(leader, txns).await;
+        // One answer too few is one whose outcome is not known.
+        attempts.resize_with(answers.len(), || Attempt::Lost("the leader gave no answer to it".into()));
+        for (answer, attempt) in answers.into_iter().zip(attempts) {
+            let _ = answer.send(attempt);
+        }
+    }
+
+    async fn ask_leader(&self, leader: u64, txns: Vec<Bytes>) -> Vec<Attempt<Bytes>> {
+        let count = txns.len();
+        let members = self.seen.borrow().members.clone();
+        let Some(node) = members.get_node(&leader) else {
+            return vec![Attempt::NotTaken(format!("leader {leader} is not a known member")); count];
+        };
+        let peer = match self.transport.peer(leader, node) {
+            Ok(peer) => peer,
+            Err(error) => return vec![Attempt::NotTaken(error.to_string()); count],
+        };
+        let proposed = match peer.propose(txns).await {
+            Ok(proposed) => proposed,
+            Err(error) => {
+                self.notice(&error);
+                return vec![Attempt::Lost(format!("{}: {error}", node.name)); count];
+            }
+        };
+        let attempt = |one: raftsman_proto::v1::Proposed| {
+            if one.overloaded {
+                Attempt::Full(format!("writes wait for the leader, {}", node.name))
+            } else if !one.error.is_empty() {
+                Attempt::Lost(format!("{}: {}", node.name, one.error))
+            } else if one.outcome.is_empty() {
+                Attempt::NotTaken(format!("{} leads no more", node.name))
+            } else {
+                Attempt::Done(one.outcome, one.index)
+            }
+        };
+        proposed.into_iter().map(attempt).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_goes_to_one_leader_and_is_bounded() {
+        let waiting = |leader: u64, bytes: usize| Waiting {
+            leader,
+            txn: Bytes::from(vec![0; bytes]),
+            answer: oneshot::channel().0,
+        };
+        assert_eq!(first_request(&[]), 0);
+        assert_eq!(first_request(&[waiting(1, 10), waiting(1, 10), waiting(2, 10), waiting(1, 10)]), 2);
+        assert_eq!(first_request(&[waiting(1, 3 * BYTES), waiting(1, 10)]), 1);
+        assert_eq!(first_request(&[waiting(1, BYTES), waiting(1, 10), waiting(1, 10)]), 2);
+    }
+}

@@ -1,0 +1,28 @@
+//! A running member: who leads, linearizable reads, proposals, and the duties that go with it.
+
+mod admission;
+pub(crate) mod bootstrap;
+mod core;
+mod duties;
+mod figures;
+mod forward;
+mod leading;
+mod lease;
+mod membership;
+mod origins;
+mod priority;
+mod propose;
+mod reads;
+mod runtime;
+
+pub(crate) use admission::Admission;
+pub(crate) use core::{Core, Seen};
+pub(crate) use duties::{compact_history, watch_health};
+pub(crate) use forward::{Attempt, Forwarding, serve_forwarding};
+pub(crate) use leading::follow_leadership;
+pub(crate) use lease::Lease;
+pub(crate) use membership::{RESOURCE as MEMBERS, is_gone, is_gone_by_name, tend_members, to_vote};
+pub(crate) use origins::Origins;
+pub use priority::raise_priority;
+pub(crate) use reads::{ReadGate, serve_reads};
+pub(crate) use runtime::RaftThread;
