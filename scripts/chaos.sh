@@ -18,13 +18,16 @@ case "${1:-}" in
     exit 2
     ;;
 esac
+. scripts/packages.sh
+. scripts/rust.sh
+install_packages "${build_packages[@]}"
+install_rust
 # Built as up.sh builds it, so that nothing is compiled twice.
 cargo build --locked --workspace
 if [ "$1" = --sim ]; then
   shift
   exec "$CARGO_TARGET_DIR/debug/raftsman-sim" "$@"
 fi
-. scripts/packages.sh
 install_packages "${chaos_packages[@]}"
 images=${RAFTSMAN_IMAGES:-$HOME/.cache/raftsman/images}
 [ -f "$images/busybox.tar" ] || scripts/images.sh "$images"

@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2034
 build_packages=(gcc g++ make mold clang libclang-dev libelf-dev zlib1g-dev pkg-config ca-certificates)
 run_packages=(curl python3)
-test_packages=(curl python3 bsdutils procps iproute2 nftables busybox-static)
+test_packages=(curl python3 bsdutils procps iproute2 nftables busybox-static util-linux docker-registry)
 # Disks, links and clocks that can be broken.
 chaos_packages=(e2fsprogs util-linux iproute2 nftables ethtool libfaketime openssl perl-base)
 
@@ -17,4 +17,30 @@ install_packages() {
   echo "installing ${missing[*]}"
   apt-get update -qq
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# kubectl, if there is none that is recent enough to speak all that the tests use: from a package, else as upstream gives it away.
+install_kubectl() {
+  local series=v1.34 version architecture file oldest=1.28
+  ! command -v kubectl >/dev/null || return 0
+  for package in kubectl kubernetes-client; do
+    version=$(apt-cache policy "$package" 2>/dev/null | awk '$1 == "Candidate:" { print $2 }')
+    if dpkg --compare-versions "${version:-0}" ge "$oldest" && [ "$version" != "(none)" ]; then
+      install_packages "$package"
+      return
+    fi
+  done
+  architecture=$(dpkg --print-architecture)
+  file=$(mktemp)
+  echo "installing kubectl"
+  if version=$(curl -fsSL --connect-timeout 10 --retry 3 "https://dl.k8s.io/release/stable-${series#v}.txt") &&
+    curl -fsSL --connect-timeout 10 --retry 3 -o "$file" "https://dl.k8s.io/release/$version/bin/linux/$architecture/kubectl" &&
+    echo "$(curl -fsSL --retry 3 "https://dl.k8s.io/release/$version/bin/linux/$architecture/kubectl.sha256")  $file" | sha256sum --quiet --check; then
+    install -m 0755 "$file" /usr/local/bin/kubectl
+    rm "$file"
+    return
+  fi
+  rm "$file"
+  echo "kubectl is missing, no package of it is known to apt, and https://dl.k8s.io cannot be reached: put one ($oldest or later) on the PATH" >&2
+  return 1
 }

@@ -9,21 +9,48 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$HOME/.cache/raftsman/target}
 what=${1:-all}
+# Building from nothing is faster without what only a second build would use.
+[ -z "${CI:-}" ] || export CARGO_INCREMENTAL=0
 
 fail() { echo "test.sh: $*" >&2; exit 1; }
 [ "$(id -u)" = 0 ] || fail "must run as root: the tests make namespaces, mounts and cgroups"
+case $what in all | unit) ;; *) fail "unknown argument $what; there are: all (without any) and unit" ;; esac
 
 step() { printf '\n== %s (%s s)\n' "$1" "$SECONDS"; }
 
+# left NAME: what is left of a cluster after its `down`, a line each.
+left() {
+  local name=$1 path
+  pgrep -af "raftsman .*/var/lib/raftsman/$name/" || true
+  for path in "/var/lib/raftsman/$name" "/run/raftsman-promises/var~lib~raftsman~$name~"* "/run/raftsman.forward/$name" /run/netns/"$name"-*; do
+    if [ -e "$path" ]; then echo "$path"; fi
+  done
+  awk -v below="/var/lib/raftsman/$name" '$5 == below || index($5, below "/") == 1 { print "mount " $5 }' /proc/self/mountinfo
+  find /sys/fs/cgroup -type d -path "*/raftsman/$name" 2>/dev/null || true
+  ip -o link | awk -F': ' -v name="$name-" 'index($2, name) == 1 { print "link " $2 }'
+  nft list tables | awk -v name="$name" '$3 == "raftsman-" name || $3 == "chaos_" name'
+}
+
+# gone NAME: its `down` has left nothing.
+gone() {
+  local rest
+  rest=$(left "$1")
+  [ -z "$rest" ] || fail "raftsman down --name $1 has left: $rest"
+}
+
 step packages
 . scripts/packages.sh
+. scripts/rust.sh
 install_packages "${build_packages[@]}" "${test_packages[@]}" "${chaos_packages[@]}"
-command -v cargo >/dev/null || fail "cargo is missing: install Rust 1.89 or later (https://rustup.rs)"
-command -v kubectl >/dev/null || fail "kubectl is missing: the end-to-end tests are driven by it (https://kubernetes.io/docs/tasks/tools)"
-command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest
+install_rust clippy rustfmt || fail "Rust $minimum_rust or later is needed: install it as https://rustup.rs says"
+install_kubectl || fail "the end-to-end tests are driven by kubectl"
+install_nextest || fail "cargo-nextest is missing: https://nexte.st says how to install it"
 
 step format
 cargo fmt --all --check
+for script in scripts/*.sh .ci/run scripts/images/*/files/usr/local/bin/*; do
+  bash -n "$script"
+done
 
 step build
 cargo build --locked --workspace --all-targets
@@ -35,7 +62,16 @@ step "unit and room tests"
 cargo nextest run --locked --workspace --no-fail-fast
 
 step "simulation of the store"
-"$CARGO_TARGET_DIR/debug/raftsman-sim" --seeds 0..150
+"$CARGO_TARGET_DIR/debug/raftsman-sim" --seeds 0..400
+
+if command -v systemd-analyze >/dev/null; then
+  step "systemd unit"
+  unit=$(mktemp -d)
+  # The program need not be installed where the unit expects it.
+  sed "s|/usr/local/bin/raftsman|$CARGO_TARGET_DIR/debug/raftsman|" scripts/raftsman.service > "$unit/raftsman.service"
+  systemd-analyze verify "$unit/raftsman.service"
+  rm -r "$unit"
+fi
 [ "$what" = all ] || exit 0
 
 step images
@@ -44,6 +80,7 @@ scripts/images.sh "$images"
 
 step "end to end"
 name=e2e
+said=$(mktemp)
 export RAFTSMAN=$CARGO_TARGET_DIR/debug/raftsman
 clean() {
   local code=$?
@@ -53,22 +90,44 @@ clean() {
       if [ -f "$log" ]; then printf -- '-- %s\n' "$log"; tail -n 40 "$log"; fi
     done
   fi
+  rm -f "$said"
   "$RAFTSMAN" down --name $name >/dev/null || code=1
   exit $code
 }
 trap clean EXIT
-begin=$SECONDS
-"$RAFTSMAN" up --name $name --image-dir "$images"
-echo "figure  up to all Ready: $((SECONDS - begin)) s"
-"$CARGO_TARGET_DIR/debug/raftsman-e2e" $name
+
+begin=$(date +%s%N)
+"$RAFTSMAN" up --name $name --image-dir "$images" --no-sample
+echo "figure  up to all Ready: $((($(date +%s%N) - begin) / 1000000)) ms"
+# At rest: nothing has been asked of it for a while.
+sleep 30
 for host in m1 n1; do
   pid=$(cat /var/lib/raftsman/$name/$host/pid)
-  echo "figure  resident memory of $host: $(awk '/VmRSS/ {print $2 " " $3}' "/proc/$pid/status")"
+  echo "figure  resident memory of $host at rest: $(awk '/VmRSS/ {print $2 " " $3}' "/proc/$pid/status")"
 done
-"$RAFTSMAN" down --name $name >/dev/null
+
+begin=$(date +%s%N)
+"$RAFTSMAN" up --name $name --image-dir "$images" | tee "$said"
+echo "figure  up again to the sample's first answer: $((($(date +%s%N) - begin) / 1000000)) ms"
+expect() { grep -Eq "$1" "$said" || fail "up did not print $2"; }
+expect '^MASTER +ADDRESS' "the table of masters"
+for host in m1 m2 m3; do expect "^$host +[0-9.]+ .* yes " "$host as ready"; done
+expect '^NODE +ADDRESS' "the table of nodes"
+for host in n1 n2 n3; do expect "^$host +[0-9.]+ .* yes " "$host as ready"; done
+expect '^The sample answers at http://[0-9.]+:30001/' "the sample's URL"
+expect 'Visits so far: [0-9]+' "the sample's page"
+suggested=$(sed '1,/^Try:$/d' "$said" | grep -c '^  [a-z]' || true)
+[ "$suggested" = 3 ] || fail "up suggests $suggested commands, not 3"
+
+"$CARGO_TARGET_DIR/debug/raftsman-e2e" $name
+"$RAFTSMAN" down --name $name
+gone $name
 
 # The same seed every time: what it finds is a change of ours.
 step "chaos"
 name=chaos
 "$CARGO_TARGET_DIR/debug/raftsman-chaos" --name $name --image-dir "$images" --scenario short --minutes 2 --seed 1
+"$RAFTSMAN" down --name $name
+gone $name
+
 step done
