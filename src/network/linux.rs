@@ -1,6 +1,6 @@
 //! The machine's network on Linux: what the agent asks for, done by netlink.
 
-use crate::border::{Network, NetworkError, NodeNetwork, PeerNode, PodInterface, ServiceEntry};
+use crate::border::{HostPort, Network, NetworkError, NodeNetwork, PeerNode, PodInterface, ServiceEntry};
 use crate::dns::Resolver;
 use crate::links::pods::{self, Attached, Uplink};
 use crate::links::{Conn, Ipam, Namespace, host};
@@ -192,6 +192,11 @@ impl Network for LinuxNetwork {
         self.resolver.lock().await.set_services(services, changed);
         let (services, changed) = (services.to_vec(), changed.map(<[ServiceKey]>::to_vec));
         self.with_table(move |table| table.set_services(&services, changed.as_deref())).await
+    }
+
+    async fn set_host_ports(&self, ports: &[HostPort]) -> Result<(), NetworkError> {
+        let ports = ports.to_vec();
+        self.with_table(move |table| table.set_host_ports(&ports)).await
     }
 
     async fn teardown(&self) -> Result<(), NetworkError> {

@@ -3,7 +3,7 @@
 use crate::error::AgentError;
 use crate::facts::{Machine, node_object, says};
 use crate::promise::{Renewals, Standing};
-use crate::reconcile::{MainLoop, Shared, pod_cidr};
+use crate::reconcile::{MainLoop, Shared, kept_host_ports, pod_cidr};
 use crate::service::{AgentService, serve};
 use crate::spec::Resolver;
 use crate::stream::{Cache, Client, Desired, Identity, Outbox};
@@ -121,6 +121,7 @@ impl Agent {
             machine: Machine::look(&state),
             resolver: Resolver { cluster, domain: config.network.domain.clone(), host },
             network_ready: watch::Sender::new(false),
+            host_ports: watch::Sender::new(kept_host_ports(doors.pods.as_ref(), &world).await),
             slots: Shared::slots(),
             own_node: Notify::new(),
             rule,

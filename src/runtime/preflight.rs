@@ -22,20 +22,33 @@ pub fn preflight(directory: &Path) -> Vec<String> {
         ));
     }
     match Hierarchies::detect() {
-        Ok(hierarchies) => {
-            for controller in ["memory", "cpu", "pids"] {
-                if hierarchies.controller(controller).is_none() {
-                    missing.push(format!(
-                        "the kernel offers no {controller} cgroup controller; enable it (kernel command line \
-                         cgroup_enable={controller}) and mount cgroups below /sys/fs/cgroup"
-                    ));
-                }
-            }
-        }
+        Ok(hierarchies) => missing.extend(controllers(&hierarchies)),
         Err(error) => missing.push(format!("cgroups cannot be read: {error}")),
     }
     if !Path::new("/proc/self/ns/pid").exists() {
         missing.push("the kernel has no namespaces (/proc/self/ns/pid is missing)".to_owned());
+    }
+    missing
+}
+
+fn controllers(hierarchies: &Hierarchies) -> Vec<String> {
+    let needed = ["memory", "cpu", "pids"];
+    let absent = needed.into_iter().filter(|name| hierarchies.controller(name).is_none());
+    let mut missing: Vec<String> = absent
+        .map(|name| {
+            format!(
+                "the kernel offers no {name} cgroup controller; enable it (kernel command line cgroup_enable={name}) and \
+                 mount cgroups below /sys/fs/cgroup"
+            )
+        })
+        .collect();
+    let apart = hierarchies.out_of_reach(&needed).join(",");
+    if !apart.is_empty() {
+        missing.push(format!(
+            "the cgroup controllers {apart} are in v2 and others in v1, so containers cannot have all their limits; have \
+             them in one version: all in v2 (kernel command line systemd.unified_cgroup_hierarchy=1), or all in v1 (take \
+             {apart} out of cgroup_no_v1=)"
+        ));
     }
     missing
 }
@@ -52,4 +65,21 @@ fn try_overlay(directory: &Path) -> std::io::Result<()> {
     mount(Some("overlay"), &target, Some("overlay"), MsFlags::empty(), Some(options.as_str()))?;
     umount2(&target, MntFlags::MNT_DETACH)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cgroup::fake::{Fake, Kind};
+
+    #[test]
+    fn limits_must_be_in_one_version() {
+        for kind in [Kind::V1, Kind::V2] {
+            assert_eq!(controllers(&Fake::new(kind).hierarchies), Vec::<String>::new(), "{kind:?}");
+        }
+        let said = controllers(&Fake::new(Kind::Hybrid).hierarchies);
+        assert!(said.len() == 1 && said[0].contains("controllers memory,pids are in v2"), "{said:?}");
+        let said = controllers(&Hierarchies::default());
+        assert!(said.len() == 3 && said[0].contains("no memory cgroup controller"), "{said:?}");
+    }
 }

@@ -1,6 +1,6 @@
 //! What one machine's network should be, as plain values.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 /// The node's own place in the network.
@@ -68,6 +68,21 @@ pub struct Endpoint {
     pub hostname: Option<String>,
     /// `ready`: not-ready ones are listed for DNS with `publishNotReadyAddresses` only.
     pub ready: bool,
+}
+
+/// A port of this machine that leads to one of its pods (`hostPort`).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HostPort {
+    /// The pod's uid.
+    pub uid: String,
+    /// Protocol.
+    pub protocol: Protocol,
+    /// Port of the machine.
+    pub port: u16,
+    /// The machine's address that it is at (`hostIP`); none: all but loopback.
+    pub address: Option<IpAddr>,
+    /// The pod's address and port.
+    pub to: SocketAddr,
 }
 
 /// Session affinity.

@@ -1,6 +1,6 @@
 //! The trait that the agent plans against.
 
-use crate::border::{NetworkError, NodeNetwork, PeerNode, PodInterface, ServiceEntry};
+use crate::border::{HostPort, NetworkError, NodeNetwork, PeerNode, PodInterface, ServiceEntry};
 use std::net::IpAddr;
 
 /// One machine's network. Every call takes the whole desired value of its part and changes only what differs; after a
@@ -29,6 +29,10 @@ pub trait Network: Send + Sync + 'static {
         services: &[std::sync::Arc<ServiceEntry>],
         changed: Option<&[(String, String)]>,
     ) -> Result<(), NetworkError>;
+
+    /// Ports of this machine that lead to its pods. Before the first [`Network::set_services`], so that those which an
+    /// earlier process left are not lost for a moment.
+    async fn set_host_ports(&self, ports: &[HostPort]) -> Result<(), NetworkError>;
 
     /// Takes everything of ours off this machine's network.
     async fn teardown(&self) -> Result<(), NetworkError>;

@@ -266,3 +266,16 @@ pub fn service(name: &str, vip: &str, pods: &[&Pod]) -> ServiceEntry {
         }],
     }
 }
+
+/// What a program says, where it is installed: nothing of ours needs it, so elsewhere less is proved. Where everything is
+/// to be proved, it must be there.
+pub fn program(name: &str, arguments: &[&str]) -> Option<std::process::Output> {
+    match std::process::Command::new(name).args(arguments).output() {
+        Ok(output) => Some(output),
+        Err(error) if std::env::var_os("CI").is_none() => {
+            eprintln!("*** NOT PROVED ON THIS MACHINE: {name} {}: {error} ***", arguments.join(" "));
+            None
+        }
+        Err(error) => panic!("{name}: {error}: install it, or unset CI"),
+    }
+}

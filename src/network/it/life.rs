@@ -1,11 +1,10 @@
 //! Attaching, restarts, teardown.
 
-use crate::lab::{Host, Lab, service};
+use crate::lab::{Host, Lab, program, service};
 use crate::traffic::{ask, connect, greeting, tcp_server, try_ask};
 use raftsman_network::border::{Network, NetworkError, PodInterface};
 use std::io::{Read, Write};
 use std::net::IpAddr;
-use std::process::Command;
 
 impl Host {
     /// What the agent does first.
@@ -159,7 +158,7 @@ async fn teardown_leaves_nothing() {
 /// `nft list ruleset`, where the program is installed; nothing of ours needs it.
 pub fn nft(host: &Host) -> Option<String> {
     host.netns.run(|| {
-        let output = Command::new("nft").args(["list", "ruleset"]).output().ok()?;
+        let output = program("nft", &["list", "ruleset"])?;
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         assert_eq!(String::from_utf8_lossy(&output.stderr), "");
         Some(String::from_utf8_lossy(&output.stdout).into_owned())

@@ -1,9 +1,8 @@
 //! Who reaches whom, and as whom.
 
-use crate::lab::{Lab, OUTSIDE, endpoint, service};
+use crate::lab::{Lab, OUTSIDE, endpoint, program, service};
 use crate::traffic::{ask, ask_often, distinct, tcp_server, try_ask, udp_ask, udp_client, udp_server};
 use raftsman_network::border::{Network, Protocol};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -78,7 +77,7 @@ async fn a_node_port_is_served_by_every_node() {
     let (second, first) = (format!("{}:30001", lab.hosts[1].ip), lab.hosts[0].ip);
     assert_eq!(ask_often(&lab.outside, &second, 60).len(), 60);
     let way = lab.outside.run(move || {
-        let found = Command::new("ip").args(["route", "get", &second[..second.len() - 6]]).output().ok()?;
+        let found = program("ip", &["route", "get", &second[..second.len() - 6]])?;
         Some(String::from_utf8_lossy(&found.stdout).into_owned())
     });
     assert!(way.is_none_or(|way| !way.contains(&format!("via {first}"))));

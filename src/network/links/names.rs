@@ -38,7 +38,7 @@ pub fn parse_alias(alias: &str) -> Option<(String, Ipv4Addr)> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
 
     #[test]

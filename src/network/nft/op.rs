@@ -271,7 +271,7 @@ fn concatenated(parts: &[DataType]) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
     use crate::nft::attr::{attribute, attributes};
 

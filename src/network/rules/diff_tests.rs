@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use crate::border::{Affinity, Endpoint, Protocol, ServiceEntry, ServicePort};
 use crate::rules::board::{Board, ServiceKey};

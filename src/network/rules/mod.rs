@@ -4,6 +4,7 @@ mod balance;
 mod board;
 mod diff;
 mod encode;
+mod host_ports;
 mod layout;
 mod model;
 mod parts;

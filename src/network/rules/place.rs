@@ -63,7 +63,7 @@ pub fn range(what: &str, net: IpNet) -> Result<Ipv4Net, NetworkError> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
 
     fn node() -> NodeNetwork {

@@ -55,7 +55,7 @@ fn endpoints(rules: &Ruleset) -> BTreeMap<Front, BTreeSet<SocketAddrV4>> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
     use crate::rules::model::{Balancer, Side, Slot, Target};
 

@@ -1,12 +1,12 @@
 //! The table in the kernel: carried from one rule set to the next, or built anew where it is not as expected.
 
-use crate::border::{NetworkError, ServiceEntry};
+use crate::border::{HostPort, NetworkError, ServiceEntry};
 use crate::nft::{Attrs, Data, Element, NftError, NftSocket, Op, attribute, attributes, delete_flows};
 use crate::rules::board::{Board, ServiceKey};
 use crate::rules::model::Balancer;
 use crate::rules::place::Place;
 use crate::rules::stale::Stale;
-use crate::rules::{diff, encode, layout};
+use crate::rules::{diff, encode, host_ports, layout};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -20,6 +20,8 @@ pub struct Table {
     socket: NftSocket,
     place: Option<Place>,
     board: Option<Board>,
+    /// Also on the board, once there is one.
+    host_ports: Vec<Arc<ServiceEntry>>,
     chains: BTreeSet<Balancer>,
     /// The kernel's table is what the board says.
     true_to_board: bool,
@@ -28,7 +30,15 @@ pub struct Table {
 impl Table {
     /// A table that is not looked at yet.
     pub fn new(name: String, socket: NftSocket) -> Self {
-        Self { name, socket, place: None, board: None, chains: BTreeSet::new(), true_to_board: false }
+        Self {
+            name,
+            socket,
+            place: None,
+            board: None,
+            host_ports: Vec::new(),
+            chains: BTreeSet::new(),
+            true_to_board: false,
+        }
     }
 
     /// Fails if the kernel lacks nf_tables, or a part of it that our rules are made of.
@@ -96,9 +106,38 @@ impl Table {
         let Some(place) = self.place else {
             return Err(NetworkError::Invalid("services came before the node's network was configured".to_owned()));
         };
-        let first = self.board.is_none();
+        match changed.filter(|_| self.board.is_some()) {
+            Some(changed) => self.update(place, services, Some(changed)),
+            None => {
+                let all: Vec<_> = services.iter().chain(&self.host_ports).cloned().collect();
+                self.update(place, &all, None)
+            }
+        }
+    }
+
+    /// The ports of this machine that lead to its pods.
+    pub fn set_host_ports(&mut self, ports: &[HostPort]) -> Result<(), NetworkError> {
+        let new = host_ports::entries(ports);
+        let old = std::mem::replace(&mut self.host_ports, new.clone());
+        match self.place.filter(|_| self.board.is_some()) {
+            Some(place) => {
+                let changed: BTreeSet<ServiceKey> =
+                    old.iter().chain(&new).map(|entry| host_ports::key(entry)).collect();
+                self.update(place, &new, Some(&Vec::from_iter(changed)))
+            }
+            // They come with the services.
+            None => Ok(()),
+        }
+    }
+
+    fn update(
+        &mut self,
+        place: Place,
+        services: &[Arc<ServiceEntry>],
+        changed: Option<&[ServiceKey]>,
+    ) -> Result<(), NetworkError> {
         let board = self.board.get_or_insert_with(|| Board::new(place.resolver));
-        let step = board.update(services, changed.filter(|_| !first));
+        let step = board.update(services, changed);
         let stale = Stale::between(&step.old, &step.new, place.node);
         if self.true_to_board {
             self.true_to_board = false;
@@ -122,6 +161,7 @@ impl Table {
     pub fn teardown(&mut self) -> Result<(), NetworkError> {
         self.place = None;
         self.board = None;
+        self.host_ports.clear();
         self.true_to_board = false;
         self.chains.clear();
         self.socket.commit(&self.name, &[Op::AddTable, Op::DeleteTable]).map_err(|e| self.error(&e))

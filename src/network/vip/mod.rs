@@ -30,11 +30,16 @@ impl LinkAddress {
     /// The virtual `address`, on the interface that has the address `beside`. Changes nothing yet.
     ///
     /// # Errors
-    /// `Invalid` for IPv6; `Kernel` when route netlink cannot be opened.
+    /// `Invalid` for IPv6, which has no virtual address so far; `Kernel` when route netlink cannot be opened.
     pub async fn new(address: IpAddr, beside: IpAddr, send: SendFrame) -> Result<Self, NetworkError> {
-        let (IpAddr::V4(address), IpAddr::V4(beside)) = (address, beside) else {
-            return Err(NetworkError::Invalid(format!("vip {address}: only IPv4 addresses are supported")));
+        let v4 = |what: &str, ip: IpAddr| match ip {
+            IpAddr::V4(ip) => Ok(ip),
+            IpAddr::V6(ip) => Err(NetworkError::Invalid(format!(
+                "vip {address}: {what} {ip} is IPv6, and the virtual address works with IPv4 only: give an IPv4 address, or \
+                 leave the vip out and put a load balancer before the masters"
+            ))),
         };
+        let (address, beside) = (v4("the address", address)?, v4("this host's address", beside)?);
         let conn = Conn::open(&Namespace::new(None)).await?;
         Ok(Self { address, beside, conn, send, link: Mutex::new(None) })
     }

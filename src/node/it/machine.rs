@@ -1,6 +1,14 @@
 //! The agent on the real runtime and the real network, as root, in a network namespace of its own: a pod runs, is reached,
 //! outlives a killed agent, and goes. This program is the agent and the pods' supervisor too.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, dead_code, unused_imports)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    dead_code,
+    unused_imports,
+    reason = "a test fails by panicking, and uses a part of what it includes"
+)]
 
 mod image;
 #[path = "../testing/mod.rs"]
@@ -153,6 +161,7 @@ fn config(dir: &Path, group: &str, master: &FakeMaster) -> HostConfig {
         ports: Ports { peer: master.address.port(), node: NODE_PORT, ..Ports::default() },
         network: NetworkConfig::default(),
         timing: Timing::default(),
+        backup: None,
         image_dir: None,
         insecure_registries: Vec::new(),
         cgroup_parent: Some(group.to_owned()),

@@ -27,6 +27,13 @@ pub fn pull_delay(failures: u32) -> Duration {
     doubled(PULL_FIRST, failures.saturating_sub(1), PULL_MOST)
 }
 
+/// How long a failed pull is shown as such (`ErrImagePull`) before it is said that the next one waits (`ImagePullBackOff`).
+/// The kubelet says so when it looks at the pod again: the first time at once, for the pod has only just begun, later after
+/// its usual 10 s.
+pub fn pull_error_shown(failures: u32) -> Duration {
+    Duration::from_secs(if failures <= 1 { 1 } else { 10 })
+}
+
 /// The wait after the n-th failure (from 1) of anything else: 0.5, 1, 2 … 30 s.
 pub(crate) fn retry_delay(failures: u32) -> Duration {
     doubled(Duration::from_millis(500), failures.saturating_sub(1), RETRY_MOST)

@@ -2,8 +2,8 @@
 
 use super::container::{Kind, RestartPolicy};
 use super::next::{Next, next};
-use super::planner::{PULL_ERROR_SHOWN, full_name, started};
-use super::{ImageState, Input, Run, RunState, VolumeState, runs};
+use super::planner::{full_name, started};
+use super::{ImageState, Input, Run, RunState, VolumeState, pull_error_shown, runs};
 use crate::time::{after, seconds};
 use k8s_openapi::api::core::v1::{
     Container, ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting, ContainerStatus,
@@ -41,7 +41,7 @@ fn waiting(reason: &str, message: Option<String>) -> ContainerState {
 /// Why a container that should start has not.
 fn start_waits(input: &Input<'_>, container: &Container, initialized: bool) -> ContainerState {
     if let Some(ImageState::Failed(retry)) = input.memory.images.get(&container.name) {
-        let shown = after(retry.failed_at, PULL_ERROR_SHOWN) > input.now;
+        let shown = after(retry.failed_at, pull_error_shown(retry.failures)) > input.now;
         if retry.reason == "ErrImagePull" && !shown {
             let image = container.image.as_deref().unwrap_or_default();
             let text = format!("Back-off pulling image \"{image}\": ErrImagePull: {}", retry.message);

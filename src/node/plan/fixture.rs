@@ -1,5 +1,5 @@
 //! Pods and what the runtime has of them, for tests.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use super::{Fence, ImageState, Input, Memory, VolumeState};
 use jiff::Timestamp;

@@ -108,6 +108,23 @@ impl Message {
         warning("NetworkNotReady", "network is not ready: the node has no podCIDR yet".to_owned())
     }
 
+    /// A `hostPort` that leads nowhere.
+    pub fn host_port_not_served(problem: String) -> Self {
+        warning("HostPortNotServed", problem)
+    }
+
+    /// The pod goes: a volume of it is larger than it may be.
+    pub fn empty_dir_exceeds(volume: &str, limit: &str) -> Self {
+        warning("Evicted", format!("Usage of EmptyDir volume \"{volume}\" exceeds the limit \"{limit}\". "))
+    }
+
+    /// A volume's limit cannot be enforced.
+    pub fn not_measured(volume: &str, most: usize) -> Self {
+        let text =
+            format!("The sizeLimit of EmptyDir volume \"{volume}\" is not enforced: it has more than {most} files");
+        warning("VolumeNotMeasured", text)
+    }
+
     /// The pod ran for too long.
     pub fn deadline() -> Self {
         normal("DeadlineExceeded", "Pod was active on the node longer than the specified deadline".to_owned())

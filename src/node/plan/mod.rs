@@ -18,13 +18,13 @@ mod run;
 mod status;
 
 pub use action::{Once, Plan, PodAction, PodEvent};
-pub use backoff::{CRASH_MOST, CRASH_RESET, crash_delay, pull_delay};
+pub use backoff::{CRASH_MOST, CRASH_RESET, crash_delay, pull_delay, pull_error_shown};
 pub use container::{Containers, Kind, RestartPolicy};
 pub use fence::Fence;
 pub use memory::{ContainerMemory, FailedStart, ImageState, Memory, Retry, Stop, VolumeState};
 pub use message::Message;
 pub(crate) use planner::removed;
-pub use planner::{FORGOTTEN, plan};
+pub use planner::{EVICTED, FORGOTTEN, plan};
 pub use run::{Run, RunState, runs};
 pub use status::status;
 

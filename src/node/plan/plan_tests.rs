@@ -1,5 +1,5 @@
 //! Pod × observed → actions.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use super::fixture::{at, exited, input, pod, prepared, root, running, simple};
 use super::{FailedStart, Fence, ImageState, Input, Memory, Plan, PodAction, Retry, Stop, VolumeState, plan, removed};
@@ -204,6 +204,31 @@ fn a_pull_that_failed_waits() {
 }
 
 #[test]
+fn a_pull_that_fails_again_is_an_error_until_the_next_look() {
+    let pod = simple("Always");
+    let mut memory = prepared(&[]);
+    let fail = |last: Option<&Retry>, now| Retry::with(last, at(now), "ErrImagePull", String::new(), super::pull_delay);
+    let (mut last, mut now) = (fail(None, 0), 0);
+    let shown = |memory: &Memory, now: u64| {
+        let root = root(vec![]);
+        let status = super::status(&input(&pod, Some(&root), memory, now));
+        let state = status.container_statuses.unwrap()[0].state.clone().unwrap();
+        state.waiting.unwrap().reason.unwrap()
+    };
+    // Seconds of the error, and of the whole wait.
+    for (error, wait) in [(1, 10), (10, 20), (10, 40), (10, 80), (10, 160), (10, 300), (10, 300)] {
+        memory.images.insert("c".to_owned(), ImageState::Failed(last.clone()));
+        assert_eq!(shown(&memory, now + error - 1), "ErrImagePull", "failure {}", last.failures);
+        assert_eq!(shown(&memory, now + error), "ImagePullBackOff", "failure {}", last.failures);
+        assert_eq!(with(vec![], &memory, &pod, now + error)[0], "say BackOff");
+        assert_ne!(with(vec![], &memory, &pod, now + wait - 1), ["image c"]);
+        assert_eq!(with(vec![], &memory, &pod, now + wait), ["image c"]);
+        now += wait;
+        last = fail(Some(&last), now);
+    }
+}
+
+#[test]
 fn a_start_that_failed_counts_as_a_run() {
     let mut memory = prepared(&["c"]);
     memory.container_mut("c").streak = Some(1);
@@ -221,6 +246,15 @@ fn a_deadline_ends_a_pod() {
     assert_eq!(with(vec![running("c", 0, 0)], &memory, &pod, 60), ["say DeadlineExceeded", "end DeadlineExceeded"]);
     memory.ended = Some(("DeadlineExceeded".to_owned(), String::new()));
     assert_eq!(with(vec![running("c", 0, 0)], &memory, &pod, 60), ["stop c 30"]);
+    assert_eq!(with(vec![exited("c", 0, 0, 61, 143)], &memory, &pod, 62), [""; 0]);
+}
+
+#[test]
+fn an_evicted_pod_goes_at_once() {
+    let pod = simple("Always");
+    let mut memory = prepared(&[]);
+    memory.ended = Some((super::EVICTED.to_owned(), "too large".to_owned()));
+    assert_eq!(with(vec![running("c", 0, 0)], &memory, &pod, 60), ["stop c 1"]);
     assert_eq!(with(vec![exited("c", 0, 0, 61, 143)], &memory, &pod, 62), [""; 0]);
 }
 

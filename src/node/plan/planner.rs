@@ -2,7 +2,7 @@
 
 use super::container::{Containers, Kind};
 use super::next::{Next, next};
-use super::{ImageState, Input, Message, Plan, PodAction, PodEvent, Run, VolumeState, runs};
+use super::{ImageState, Input, Message, Plan, PodAction, PodEvent, Run, VolumeState, pull_error_shown, runs};
 use crate::time::after;
 use k8s_openapi::api::core::v1::Container;
 use std::time::Duration;
@@ -92,7 +92,18 @@ pub(crate) fn removed() -> (String, String, u32) {
     (String::new(), "Removed".to_owned(), 0)
 }
 
+/// `status.reason` of a pod that the node had to end.
+pub const EVICTED: &str = "Evicted";
+/// As the kubelet ends those at once.
+const EVICTION_GRACE: Duration = Duration::from_secs(1);
+
 fn grace(input: &Input<'_>) -> Duration {
+    let evicted = input.memory.ended.as_ref().is_some_and(|(reason, _)| reason == EVICTED);
+    let grace = asked_grace(input);
+    if evicted { grace.min(EVICTION_GRACE) } else { grace }
+}
+
+fn asked_grace(input: &Input<'_>) -> Duration {
     let metadata = &input.pod.metadata;
     let asked = metadata.deletion_timestamp.as_ref().and(metadata.deletion_grace_period_seconds);
     let own = input.pod.spec.as_ref().and_then(|spec| spec.termination_grace_period_seconds);
@@ -271,7 +282,7 @@ fn start(input: &Input<'_>, plan: &mut Plan, container: &Container, attempt: u32
         Some(ImageState::Working) => {}
         Some(ImageState::Failed(retry)) if retry.at > input.now => {
             plan.wake(retry.at);
-            let shown = after(retry.failed_at, PULL_ERROR_SHOWN);
+            let shown = after(retry.failed_at, pull_error_shown(retry.failures));
             if shown > input.now {
                 plan.wake(shown);
             } else if retry.reason == "ErrImagePull" && !input.memory.was_announced(name, "PullBackOff", retry.failures)
@@ -298,9 +309,6 @@ fn announce(plan: &mut Plan, container: Option<&str>, message: Message, number: 
     let event = PodEvent { container: container.map(str::to_owned), message };
     plan.act(PodAction::Announce { event, once });
 }
-
-/// `ErrImagePull` is shown so long before `ImagePullBackOff` takes its place.
-pub(super) const PULL_ERROR_SHOWN: Duration = Duration::from_secs(1);
 
 /// `name_namespace(uid)`, as messages name pods.
 pub(super) fn full_name(pod: &k8s_openapi::api::core::v1::Pod) -> String {

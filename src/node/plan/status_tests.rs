@@ -1,5 +1,5 @@
 //! Pod × observed → `status`.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use super::fixture::{at, exited, input, pod, prepared, root, running, simple};
 use super::{ImageState, Memory, Retry, status};

@@ -1,5 +1,6 @@
 //! Asks once.
 
+use super::grpc;
 use super::http::{Get, get};
 use super::{Outcome, Target};
 use bytes::Bytes;
@@ -26,6 +27,10 @@ pub async fn check(pods: &dyn Pods, uid: &str, container: &str, pod_ip: Option<I
                 let host = host.as_ref().map_or_else(|| address.to_string(), |host| format!("{host}:{port}"));
                 get(Get { address, host, path, https: *https, headers }).await
             }
+            Err(error) => Outcome::Failure(error),
+        },
+        Target::Grpc { port, service } => match address(None, pod_ip, *port).await {
+            Ok(address) => grpc::check(address, service).await,
             Err(error) => Outcome::Failure(error),
         },
     }

@@ -1,6 +1,7 @@
 //! Probes: one engine for readiness, liveness and startup.
 
 mod check;
+mod grpc;
 mod http;
 mod run;
 mod state;

@@ -1,5 +1,5 @@
 //! What results in a row mean; what a probe asks; one probe against a listener.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use super::{Outcome, Parameters, Tally, Target, Verdict, ask, target};
 use crate::testing::FakePods;
@@ -50,7 +50,11 @@ fn ports_have_names() {
     let probe = json!({"httpGet": {"port": 8080, "path": "h", "scheme": "HTTPS", "httpHeaders": [{"name": "A", "value": "b"}]}});
     assert_eq!(ask(probe), Ok(http));
     assert_eq!(ask(json!({"tcpSocket": {"port": "none"}})), Err("couldn't find port: none in container c".to_owned()));
-    assert!(ask(json!({"grpc": {"port": 1}})).is_err());
+    let grpc = |service: &str| Ok(Target::Grpc { port: 9000, service: service.to_owned() });
+    assert_eq!(ask(json!({"grpc": {"port": 9000}})), grpc(""));
+    assert_eq!(ask(json!({"grpc": {"port": 9000, "service": "web"}})), grpc("web"));
+    assert!(ask(json!({"grpc": {"port": 90_000}})).is_err());
+    assert!(ask(json!({})).is_err());
 }
 
 #[tokio::test]

@@ -28,6 +28,13 @@ pub enum Target {
         /// More headers.
         headers: Vec<(String, String)>,
     },
+    /// `grpc.health.v1.Health/Check` must answer that it serves; always at the pod's address.
+    Grpc {
+        /// Port.
+        port: u16,
+        /// Which service; empty: the server as a whole.
+        service: String,
+    },
 }
 
 fn port(container: &Container, port: &IntOrString) -> Result<u16, String> {
@@ -45,7 +52,7 @@ fn port(container: &Container, port: &IntOrString) -> Result<u16, String> {
 /// What this probe of this container asks.
 ///
 /// # Errors
-/// A port name that is unknown, or a handler that is not supported; the text is the probe's failure.
+/// A port that is unknown, or no handler; the text is the probe's failure.
 pub fn target(container: &Container, probe: &Probe) -> Result<Target, String> {
     if let Some(exec) = &probe.exec {
         return Ok(Target::Exec(exec.command.clone().unwrap_or_default()));
@@ -65,5 +72,9 @@ pub fn target(container: &Container, probe: &Probe) -> Result<Target, String> {
             headers: headers.collect(),
         });
     }
-    Err("the probe's handler is not supported: use exec, httpGet or tcpSocket".to_owned())
+    if let Some(grpc) = &probe.grpc {
+        let port = u16::try_from(grpc.port).map_err(|_| format!("invalid port number: {}", grpc.port))?;
+        return Ok(Target::Grpc { port, service: grpc.service.clone().unwrap_or_default() });
+    }
+    Err("the probe has no handler: use exec, httpGet, tcpSocket or grpc".to_owned())
 }

@@ -1,6 +1,6 @@
 //! One identity, its node, leaders that follow each other, clocks of different speed, messages that are late or lost: it
 //! never runs twice, and does not stay on a node that is cut off. The rules are the real ones; the rest is played.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use super::Keeper;
 use raftsman_api::fencing::FencingRule;

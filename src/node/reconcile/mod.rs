@@ -4,7 +4,9 @@ mod adopt;
 mod ending;
 mod execute;
 mod hooks;
+mod host_ports;
 mod images;
+mod limits;
 mod main_loop;
 mod network;
 mod probes;
@@ -14,6 +16,7 @@ mod shared;
 mod words;
 mod worker;
 
+pub use host_ports::kept as kept_host_ports;
 pub use main_loop::MainLoop;
 pub use network::pod_cidr;
 pub use shared::Shared;

@@ -1,15 +1,16 @@
 //! The node's own network, its peers and its services, brought to what the masters say.
 
+use super::host_ports::HostPorts;
 use super::services::entry;
 use super::shared::Shared;
 use crate::world::{Change, Name, World};
 use k8s_openapi::api::core::v1::Node;
-use raftsman_network::border::{NodeNetwork, PeerNode, ServiceEntry};
+use raftsman_network::border::{HostPort, NodeNetwork, PeerNode, ServiceEntry};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 const GATHER: Duration = Duration::from_millis(10);
 const AGAIN: Duration = Duration::from_secs(2);
@@ -43,6 +44,8 @@ pub struct Networking {
     shared: Arc<Shared>,
     configured: Option<NodeNetwork>,
     peers: Option<Vec<PeerNode>>,
+    wanted_ports: watch::Receiver<HostPorts>,
+    host_ports: Option<Vec<HostPort>>,
     entries: BTreeMap<Name, Arc<ServiceEntry>>,
     touched: BTreeSet<Name>,
     /// Nothing was handed over yet, or the last time failed.
@@ -53,22 +56,31 @@ impl Networking {
     /// From the kept state on.
     pub fn new(shared: Arc<Shared>) -> Self {
         let touched = shared.world.read().service_names().cloned().collect();
-        Self { shared, configured: None, peers: None, entries: BTreeMap::new(), touched, all: true }
+        Self {
+            wanted_ports: shared.host_ports.subscribe(),
+            shared,
+            configured: None,
+            peers: None,
+            host_ports: None,
+            entries: BTreeMap::new(),
+            touched,
+            all: true,
+        }
     }
 
     /// Works until nobody can tell it anything any more.
     pub async fn run(mut self, mut changes: mpsc::UnboundedReceiver<Vec<Change>>) {
         loop {
             let done = self.bring().await;
-            let news = async {
-                match done {
-                    true => changes.recv().await,
-                    // The kernel refused: again after a while, or when told.
-                    false => tokio::time::timeout(AGAIN, changes.recv()).await.unwrap_or(Some(Vec::new())),
-                }
-            };
-            let Some(news) = news.await else { return };
-            self.note(news);
+            tokio::select! {
+                news = changes.recv() => match news {
+                    Some(news) => self.note(news),
+                    None => return,
+                },
+                Ok(()) = self.wanted_ports.changed() => {}
+                // The kernel refused: again after a while, or when told.
+                () = tokio::time::sleep(AGAIN), if !done => {}
+            }
             // A rollout comes as many messages: one transaction for those of the same moment.
             tokio::time::sleep(GATHER).await;
             while let Ok(news) = changes.try_recv() {
@@ -100,7 +112,26 @@ impl Networking {
                 }
             }
         }
+        well &= self.ports().await;
         self.services().await && well
+    }
+
+    async fn ports(&mut self) -> bool {
+        let wanted: Vec<HostPort> = self.wanted_ports.borrow_and_update().values().flatten().cloned().collect();
+        if self.configured.is_none() || self.host_ports.as_ref() == Some(&wanted) {
+            return true;
+        }
+        match self.shared.network.set_host_ports(&wanted).await {
+            Ok(()) => {
+                self.host_ports = Some(wanted);
+                true
+            }
+            Err(error) => {
+                tracing::error!(%error, "cannot set the pods' host ports");
+                self.host_ports = None;
+                false
+            }
+        }
     }
 
     async fn configure(&mut self) -> bool {

@@ -1,5 +1,5 @@
 //! Services, slices and nodes → what the network room wants.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use super::network::{host_resolvers, peers};
 use super::services::entry;

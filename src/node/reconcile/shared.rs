@@ -1,5 +1,6 @@
 //! What all workers share.
 
+use super::host_ports::HostPorts;
 use crate::facts::Machine;
 use crate::promise::Standing;
 use crate::spec::{Facts, Resolver};
@@ -38,6 +39,8 @@ pub struct Shared {
     pub resolver: Resolver,
     /// The node's network is configured.
     pub network_ready: watch::Sender<bool>,
+    /// The ports of this machine that lead to its pods.
+    pub host_ports: watch::Sender<HostPorts>,
     /// The masters' object of this node has changed.
     pub own_node: Notify,
     /// Which pods are fenced.

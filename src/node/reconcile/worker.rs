@@ -1,5 +1,6 @@
 //! One pod's worker: looks, plans, acts, reports, and waits to be woken.
 
+use super::limits::Finding;
 use super::shared::Shared;
 use crate::plan::{Fence, ImageState, Input, Memory, Plan, plan, removed, status};
 use crate::probe::{ProbeEvent, ProbeTasks};
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
+use tokio_util::task::AbortOnDropHandle;
 
 /// What a pod should be, as its worker is told.
 #[derive(Debug, Clone)]
@@ -38,6 +40,8 @@ pub enum Wake {
         /// The result.
         result: Result<Pulled, (RuntimeError, bool)>,
     },
+    /// A volume was measured.
+    Measured(Finding),
     /// A `postStart` hook has failed: the run must end.
     Unstarted {
         /// The container.
@@ -80,6 +84,7 @@ pub struct Worker {
     pub(super) places: BTreeMap<String, PathBuf>,
     pub(super) probes: ProbeTasks,
     pub(super) probe_events: (mpsc::Sender<ProbeEvent>, mpsc::Receiver<ProbeEvent>),
+    pub(super) limits: Option<AbortOnDropHandle<()>>,
     pub(super) content_stale: bool,
     pub(super) address: Option<std::net::IpAddr>,
 }
@@ -102,6 +107,7 @@ impl Worker {
             places: BTreeMap::new(),
             probes: ProbeTasks::default(),
             probe_events: mpsc::channel(16),
+            limits: None,
             content_stale: false,
             address: None,
         }
@@ -132,6 +138,7 @@ impl Worker {
             let host = wanted.pod.spec.as_ref().and_then(|spec| spec.host_network).unwrap_or(false);
             let own = observed.as_ref().and_then(|observed| observed.address);
             self.address = if host { Some(self.shared.config.address) } else { own };
+            self.tend_host_ports(&wanted, observed.as_ref());
             let plan = self.plan(&wanted, observed.as_ref(), network_ready);
             if !plan.actions.is_empty() {
                 // A step that is said to be done and is not must not take the whole processor.
@@ -152,8 +159,11 @@ impl Worker {
             }
             rounds = 0;
             self.tend_probes(&wanted, observed.as_ref());
+            self.tend_limits(&wanted, observed.as_ref());
             self.tend_content(&wanted, observed.as_ref()).await;
             self.report(&wanted, observed.as_ref(), network_ready);
+            // The phase may be a final one now.
+            self.tend_host_ports(&wanted, observed.as_ref());
             self.wait(plan.wake_at, &mut network, &mut told).await;
         }
     }
@@ -238,6 +248,7 @@ impl Worker {
             Wake::Runtime => {}
             Wake::Word(promise) => self.word_given(&promise),
             Wake::Content => self.content_changed(),
+            Wake::Measured(finding) => self.measured(finding),
             Wake::Image { container, result } => self.image_found(container, result),
             Wake::Unstarted { container, attempt } => {
                 let why = "FailedPostStartHook".to_owned();

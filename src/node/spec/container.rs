@@ -63,6 +63,7 @@ pub fn container_spec(
         tty: container.tty.unwrap_or(false),
         stdin: container.stdin.unwrap_or(false),
         stdin_once: container.stdin_once.unwrap_or(false),
+        termination_message_from_log: container.termination_message_policy.as_deref() == Some("FallbackToLogsOnError"),
         termination_message_path: message_path.unwrap_or_else(|| "/dev/termination-log".to_owned()),
     })
 }

@@ -1,5 +1,5 @@
 //! Environment, service variables, downward API.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use super::{Environment, Facts, SpecError, environment, field, resource_field};
 use crate::world::World;

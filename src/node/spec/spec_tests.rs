@@ -1,5 +1,5 @@
 //! Limits, resolver, image names.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use super::{Resolver, hostname, image_reference, pod_spec, resolv_conf, resources};
 use k8s_openapi::api::core::v1::{Container, Pod};

@@ -1,5 +1,5 @@
 //! What masters say, and what is left of it on disk.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use super::{Cache, Desired, Told};
 use crate::world::{Change, Name, World};

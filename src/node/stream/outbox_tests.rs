@@ -1,5 +1,5 @@
 //! Reports until they are answered.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use super::Outbox;
 use super::outbox::Answered;

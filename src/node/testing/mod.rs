@@ -1,5 +1,5 @@
 //! Rooms and masters in memory, for tests of the whole agent in one process.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod images;
 mod masters;

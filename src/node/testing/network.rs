@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use raftsman_network::border::{Network, NetworkError, NodeNetwork, PeerNode, PodInterface, ServiceEntry};
+use raftsman_network::border::{HostPort, Network, NetworkError, NodeNetwork, PeerNode, PodInterface, ServiceEntry};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -12,6 +12,7 @@ pub struct FakeNetwork {
     pub peers: Mutex<Vec<PeerNode>>,
     pub attached: Mutex<BTreeMap<String, IpAddr>>,
     pub services: Mutex<Vec<Arc<ServiceEntry>>>,
+    pub host_ports: Mutex<Vec<HostPort>>,
     /// Held: the kernel is slow.
     pub busy: tokio::sync::Mutex<()>,
 }
@@ -51,6 +52,11 @@ impl Network for FakeNetwork {
         _changed: Option<&[(String, String)]>,
     ) -> Result<(), NetworkError> {
         *self.services.lock() = services.to_vec();
+        Ok(())
+    }
+
+    async fn set_host_ports(&self, ports: &[HostPort]) -> Result<(), NetworkError> {
+        *self.host_ports.lock() = ports.to_vec();
         Ok(())
     }
 

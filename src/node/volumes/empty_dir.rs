@@ -1,7 +1,7 @@
 //! `emptyDir`: a directory that lives as long as its pod, on disk or in memory.
 
 use super::{Content, Context, Volume, VolumeError};
-use k8s_openapi::api::core::v1::EmptyDirVolumeSource;
+use k8s_openapi::api::core::v1::{EmptyDirVolumeSource, Pod};
 use nix::mount::{MsFlags, mount};
 use nix::sys::statfs::{TMPFS_MAGIC, statfs};
 use raftsman_api::quantity::Quantity;
@@ -29,6 +29,19 @@ fn is_mount(dir: &Path) -> Result<bool, VolumeError> {
     let above = fs::metadata(dir.join("..")).map_err(|error| VolumeError::io(dir, error))?;
     let kind = statfs(dir).map_err(|error| VolumeError::io(dir, error))?;
     Ok(here.dev() != above.dev() && kind.filesystem_type() == TMPFS_MAGIC)
+}
+
+/// The pod's volumes on disk that may not grow larger: name, limit in bytes, limit as declared. Those in memory cannot.
+pub fn limits(pod: &Pod) -> Vec<(String, u64, String)> {
+    let volumes = pod.spec.as_ref().and_then(|spec| spec.volumes.as_deref()).unwrap_or_default();
+    let limited = volumes.iter().filter_map(|volume| {
+        let source = volume.empty_dir.as_ref()?;
+        let limit = source.size_limit.as_ref()?;
+        let on_disk = source.medium.as_deref().unwrap_or_default().is_empty();
+        let bytes = limit.0.parse().ok().map(Quantity::value).and_then(|bytes| u64::try_from(bytes).ok())?;
+        on_disk.then(|| (volume.name.clone(), bytes, limit.0.clone()))
+    });
+    limited.collect()
 }
 
 impl Volume for EmptyDir {

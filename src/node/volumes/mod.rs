@@ -12,11 +12,14 @@ mod mounts;
 mod projected;
 mod secret;
 mod set;
+mod usage;
 
 pub use content::{Content, File};
+pub use empty_dir::limits;
 pub use local_path::discard;
 pub use mounts::bind;
 pub use set::{names, refresh, set_up};
+pub use usage::{Usage, usage};
 
 use crate::spec::Facts;
 use crate::world::World;

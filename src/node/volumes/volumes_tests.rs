@@ -1,7 +1,7 @@
 //! Volumes on temporary directories.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-use super::{Content, File, atomic, bind, refresh, set_up};
+use super::{Content, File, Usage, atomic, bind, limits, refresh, set_up, usage};
 use crate::spec::Facts;
 use crate::world::World;
 use k8s_openapi::api::core::v1::Pod;
@@ -222,4 +222,35 @@ fn only_what_this_node_made_for_a_deleted_volume_is_removed() {
         super::discard(&volume(handle, node, policy), "n1", &local).unwrap();
         assert_eq!(made.exists(), kept, "{handle} {node} {policy}");
     }
+}
+
+#[test]
+fn limits_are_those_of_volumes_on_disk() {
+    let pod = pod(json!([
+        {"name": "free", "emptyDir": {}},
+        {"name": "small", "emptyDir": {"sizeLimit": "2Mi"}},
+        {"name": "memory", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
+    ]));
+    assert_eq!(limits(&pod), [("small".to_owned(), 2 << 20, "2Mi".to_owned())]);
+}
+
+#[test]
+fn usage_counts_blocks_once_and_stays_inside() {
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let all = |dir: &Path| usage(dir, u64::MAX, 1000).unwrap();
+    fs::write(other.path().join("large"), vec![1; 1 << 20]).unwrap();
+    fs::create_dir_all(dir.path().join("a/b")).unwrap();
+    let empty = all(dir.path());
+    fs::write(dir.path().join("a/b/file"), vec![1; 256 << 10]).unwrap();
+    fs::hard_link(dir.path().join("a/b/file"), dir.path().join("again")).unwrap();
+    symlink(other.path(), dir.path().join("out")).unwrap();
+    // A hole takes nothing.
+    fs::File::create(dir.path().join("sparse")).unwrap().set_len(1 << 30).unwrap();
+    let full = all(dir.path());
+    let grown = full.bytes - empty.bytes;
+    assert!(full.whole && ((256 << 10)..(300 << 10)).contains(&grown), "{grown}");
+    let Usage { bytes, .. } = usage(dir.path(), 1000, 1000).unwrap();
+    assert!(bytes > 1000, "it is known to be too large");
+    assert!(!usage(dir.path(), u64::MAX, 3).unwrap().whole, "there are more entries than that");
+    assert!(usage(&dir.path().join("absent"), 1, 1).is_err());
 }

@@ -96,6 +96,10 @@ pub struct ContainerSpec {
     pub stdin_once: bool,
     /// `terminationMessagePath`, bind-mounted from the pod's directory.
     pub termination_message_path: String,
+    /// `terminationMessagePolicy: FallbackToLogsOnError`: a run that failed without a message has the end of its log as
+    /// one.
+    #[serde(default)]
+    pub termination_message_from_log: bool,
 }
 
 /// How a container ended.
@@ -106,10 +110,12 @@ pub struct Exit {
     /// The signal that ended it, if one did.
     pub signal: Option<i32>,
     /// The kernel's OOM killer struck in its cgroup.
+    #[serde(default)]
     pub oom_killed: bool,
     /// When it ended.
     pub finished_at: SystemTime,
-    /// What it wrote to its termination message file (at most 4096 bytes).
+    /// What it wrote to its termination message file (at most 4096 bytes), or the end of its log (at most 2048).
+    #[serde(default)]
     pub message: String,
 }
 

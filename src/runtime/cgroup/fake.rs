@@ -1,5 +1,5 @@
 //! Directories that look like cgroup mounts.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use crate::cgroup::Hierarchies;
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// How controllers are mounted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// Each in a mount of its own.
     V1,
     /// All in one.
@@ -17,13 +17,13 @@ pub(super) enum Kind {
 }
 
 /// The mounts of a machine below a temporary directory.
-pub(super) struct Fake {
+pub(crate) struct Fake {
     root: tempfile::TempDir,
     pub hierarchies: Hierarchies,
 }
 
 impl Fake {
-    pub(super) fn new(kind: Kind) -> Self {
+    pub(crate) fn new(kind: Kind) -> Self {
         let root = tempfile::tempdir().unwrap();
         let all = ["cpu", "cpuset", "memory", "pids"];
         let (v1, v2): (&[&str], Option<(&str, &[&str])>) = match kind {
@@ -53,7 +53,7 @@ impl Fake {
     }
 
     /// All files with their content, sorted.
-    pub(super) fn files(&self) -> Vec<(String, String)> {
+    pub(crate) fn files(&self) -> Vec<(String, String)> {
         let mut found = Vec::new();
         walk(self.root.path(), self.root.path(), &mut found);
         found.sort();
@@ -61,7 +61,7 @@ impl Fake {
     }
 
     /// One file's content.
-    pub(super) fn read(&self, path: &str) -> String {
+    pub(crate) fn read(&self, path: &str) -> String {
         fs::read_to_string(self.root.path().join(path)).unwrap()
     }
 }

@@ -95,7 +95,7 @@ pub(super) fn thaw_if_frozen(group: &Path) {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
     use std::process::{Child, Command};
 

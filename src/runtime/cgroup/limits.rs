@@ -76,7 +76,7 @@ fn weight(shares: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
     use crate::cgroup::fake::{Fake, Kind};
 

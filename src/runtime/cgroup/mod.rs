@@ -4,7 +4,7 @@
 //! group of the supervisors, reading what the OOM killer did, and removing.
 
 #[cfg(test)]
-mod fake;
+pub(crate) mod fake;
 mod freezer;
 mod limits;
 mod mounts;

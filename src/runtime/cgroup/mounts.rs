@@ -5,6 +5,22 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// The controllers of v1 that libcgroups makes groups in.
+const OF_CONTAINERS: [&str; 12] = [
+    "blkio",
+    "cpu",
+    "cpuacct",
+    "cpuset",
+    "devices",
+    "freezer",
+    "hugetlb",
+    "memory",
+    "net_cls",
+    "net_prio",
+    "perf_event",
+    "pids",
+];
+
 /// The cgroup mounts of this machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Hierarchies {
@@ -63,6 +79,23 @@ impl Hierarchies {
         }
         let (mount, controllers) = self.v2.as_ref()?;
         controllers.iter().any(|have| have == name).then_some((mount.as_path(), true))
+    }
+
+    /// Those of `names` that are in v2 while the machine has v1 too. Containers go into the groups of v1 there, so nothing
+    /// could limit them by these.
+    pub(crate) fn out_of_reach<'a>(&self, names: &[&'a str]) -> Vec<&'a str> {
+        let apart = |name: &&&str| !self.unified() && self.controller(name).is_some_and(|(_, v2)| v2);
+        names.iter().filter(apart).copied().collect()
+    }
+
+    /// The mounts of v1 in which every container has a group of its own.
+    pub(crate) fn v1_mounts(&self) -> Vec<PathBuf> {
+        let known = |name: &&String| OF_CONTAINERS.contains(&name.as_str());
+        let mut mounts: Vec<PathBuf> =
+            self.v1.keys().filter(known).filter_map(|name| self.v1.get(name).cloned()).collect();
+        mounts.sort();
+        mounts.dedup();
+        mounts
     }
 
     /// The mount of v2, whatever controllers it has.
@@ -147,7 +180,7 @@ pub(crate) fn below(mount: &Path, group: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
     use crate::cgroup::fake::{Fake, Kind};
 
@@ -168,6 +201,7 @@ mod tests {
         assert_eq!(found.controller("pids"), Some((Path::new("/sys/fs/cgroup/unified"), true)));
         assert_eq!(found.controller("hugetlb"), None);
         assert_eq!(found.paths("/a/b").len(), 4);
+        assert_eq!(found.v1_mounts(), ["/sys/fs/cgroup/cpu,cpuacct", "/sys/fs/cgroup/memory"].map(PathBuf::from));
         assert!(!found.unified());
     }
 
@@ -193,6 +227,13 @@ mod tests {
         for mount in ["cpu", "cpuset", "unified"] {
             assert_eq!(hybrid.read(&format!("{mount}/pod/cgroup.procs")), "77", "{mount}");
         }
+    }
+
+    #[test]
+    fn controllers_apart_from_the_others_are_named() {
+        let apart = |kind| Fake::new(kind).hierarchies.out_of_reach(&["memory", "cpu", "pids"]);
+        assert_eq!(apart(Kind::Hybrid), ["memory", "pids"]);
+        assert_eq!((apart(Kind::V1), apart(Kind::V2)), (Vec::new(), Vec::new()));
     }
 
     #[test]

@@ -74,7 +74,7 @@ fn sweep(layout: &Layout) -> Result<(), RuntimeError> {
         for digest in digests.chain([&record.manifest, &record.image]) {
             blobs.insert(hex_of(digest)?.to_owned());
         }
-        layers.extend(config.chain().iter().map(|chain| layer_name(chain).to_owned()));
+        layers.extend(config.chain()?.iter().map(|chain| layer_name(chain).to_owned()));
         images.insert(format!("{}.json", crate::hex::sha256(record.image.as_bytes())));
     }
     keep_only(&layout.directory("images"), &images)?;

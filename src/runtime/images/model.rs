@@ -1,6 +1,7 @@
 //! The parts of OCI image JSON that are read here (OCI image-spec: index, manifest, configuration).
 
-use crate::border::ImageConfig;
+use crate::border::{ImageConfig, RuntimeError};
+use crate::images::layout::hex_of;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -116,34 +117,61 @@ impl Config {
     }
 
     /// Chain ids in hexadecimal (OCI image-spec, "Layer ChainID"): each names a layer on top of all below it.
-    pub(crate) fn chain(&self) -> Vec<String> {
+    ///
+    /// They name directories, so a diff id that is no digest is an error.
+    pub(crate) fn chain(&self) -> Result<Vec<String>, RuntimeError> {
         let mut chain: Vec<String> = Vec::with_capacity(self.rootfs.diff_ids.len());
         for diff in &self.rootfs.diff_ids {
+            let own = hex_of(diff)?;
             let hex = match chain.last() {
-                None => diff.trim_start_matches("sha256:").to_owned(),
+                None => own.to_owned(),
                 Some(below) => crate::hex::sha256(format!("sha256:{below} {diff}").as_bytes()),
             };
             chain.push(hex);
         }
-        chain
+        Ok(chain)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
+
+    fn config(ids: &[&str]) -> Config {
+        let diff_ids = ids.iter().map(|id| (*id).to_owned()).collect();
+        Config { rootfs: RootFs { diff_ids }, ..Config::default() }
+    }
 
     #[test]
     fn chain_ids_depend_on_what_is_below() {
-        let config = |ids: &[&str]| Config {
-            rootfs: RootFs { diff_ids: ids.iter().map(|id| format!("sha256:{id}")).collect() },
-            ..Config::default()
-        };
-        let one = config(&["aa"]).chain();
-        assert_eq!(one, ["aa"]);
-        let two = config(&["aa", "bb"]).chain();
-        assert_eq!(two[0], "aa");
-        assert_eq!(two[1], crate::hex::sha256(b"sha256:aa sha256:bb"));
-        assert_ne!(two[1], config(&["cc", "bb"]).chain()[1]);
+        let [a, b, c] = ["a", "b", "c"].map(|digit| format!("sha256:{}", digit.repeat(64)));
+        let one = config(&[&a]).chain().unwrap();
+        assert_eq!(one, ["a".repeat(64)]);
+        let two = config(&[&a, &b]).chain().unwrap();
+        assert_eq!(two[0], "a".repeat(64));
+        assert_eq!(two[1], crate::hex::sha256(format!("{a} {b}").as_bytes()));
+        assert_ne!(two[1], config(&[&c, &b]).chain().unwrap()[1]);
+    }
+
+    #[test]
+    fn only_digests_name_layers() {
+        let good = format!("sha256:{}", "a".repeat(64));
+        for bad in [
+            "sha256:../../..",
+            "sha256:/etc",
+            "../../..",
+            "",
+            "sha256:",
+            "sha256:aa",
+            &format!("sha256:sha256:{}", "a".repeat(64)),
+            &format!("sha512:{}", "a".repeat(64)),
+            &"a".repeat(64),
+            &format!("sha256:{}/", "a".repeat(63)),
+            &format!("sha256:{}", "A".repeat(64)),
+        ] {
+            assert!(config(&[bad]).chain().is_err(), "{bad}");
+            assert!(config(&[&good, bad]).chain().is_err(), "{bad} on top");
+        }
     }
 }

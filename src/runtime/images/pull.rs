@@ -75,6 +75,7 @@ async fn manifest(
     }
     let this = index.manifests.iter().find(|inner| inner.platform.as_ref().is_some_and(|platform| platform.is_this()));
     let inner = this.ok_or_else(|| format!("there is no image for linux/{}", std::env::consts::ARCH))?;
+    hex_of(&inner.digest)?;
     let pinned =
         Reference::with_digest(wanted.registry().to_owned(), wanted.repository().to_owned(), inner.digest.clone());
     let (bytes, _) = client.pull_manifest_raw(&pinned, &RegistryAuth::Anonymous, ACCEPTED).await?;

@@ -23,10 +23,10 @@ pub(crate) fn normalise(text: &str) -> Result<String, RuntimeError> {
     Ok(full)
 }
 
-/// The text is an image id (`sha256:` and 64 hexadecimal digits), not a reference.
+/// The text is an image id (`sha256:` and 64 hexadecimal digits in lower case), not a reference.
 pub(crate) fn image_id(text: &str) -> Option<&str> {
     let hex = text.strip_prefix("sha256:")?;
-    (hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(hex)
+    (hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))).then_some(hex)
 }
 
 /// The registry speaks plain http: it is this machine, or was listed.
@@ -45,7 +45,7 @@ pub(crate) fn is_plain_http(registry: &str, insecure: &[String]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
 
     #[test]

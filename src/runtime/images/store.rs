@@ -46,7 +46,7 @@ impl ImageStore {
     /// The unpacked layers of an image, the topmost first, as overlayfs wants them.
     pub(crate) fn layers(&self, image_id: &str) -> Result<Vec<PathBuf>, RuntimeError> {
         let config = self.layout.config(image_id)?;
-        Ok(config.chain().iter().rev().map(|chain| self.layout.layer(chain)).collect())
+        Ok(config.chain()?.iter().rev().map(|chain| self.layout.layer(chain)).collect())
     }
 
     /// An image by its id.
@@ -76,7 +76,7 @@ impl ImageStore {
                 config.rootfs.diff_ids.len()
             )));
         }
-        let chain = config.chain();
+        let chain = config.chain()?;
         for (position, layer) in manifest.layers.iter().enumerate() {
             let below: Vec<PathBuf> = chain[..position].iter().rev().map(|id| self.layout.layer(id)).collect();
             self.unpack_layer(&layer.digest, &chain[position], &config.rootfs.diff_ids[position], &below)?;

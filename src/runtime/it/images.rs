@@ -1,9 +1,9 @@
 //! Images on a real file system, as root, and from a registry in this process.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "a test fails by panicking")]
 
 mod kit;
 
-use kit::{archive, busybox, hex, image};
+use kit::{Image, archive, busybox, hex, image, image_that_says};
 use raftsman_runtime::border::{Images as _, RuntimeError};
 use raftsman_runtime::{ImageStore, ImageStoreConfig};
 use std::collections::BTreeMap;
@@ -26,7 +26,10 @@ struct Registry {
 
 impl Registry {
     fn start() -> Self {
-        let made = busybox();
+        Self::with(busybox())
+    }
+
+    fn with(made: Image) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (manifests, blobs) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
@@ -162,4 +165,87 @@ async fn what_is_not_there_is_named() {
     let error = images.pull(&name).await.unwrap_err();
     assert!(matches!(&error, RuntimeError::ImagePull(text) if text.contains(&name)), "{error}");
     assert!(matches!(images.pull("Bad Name").await, Err(RuntimeError::InvalidImageName(_))));
+}
+
+/// An empty layer.
+fn empty() -> Vec<u8> {
+    tar::Builder::new(Vec::new()).into_inner().unwrap()
+}
+
+/// Tries an image by archive and by pull. Gives the two errors; nothing may be left that a container could be made of.
+async fn refused(made: impl Fn() -> Image) -> [String; 2] {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.tar");
+    archive(&made(), "evil:1", &path);
+    let registry = Registry::with(made());
+    let name = format!("{}/library/bb:1", registry.address);
+    let images = [directory.path().join("loaded"), directory.path().join("pulled")].map(|root| store(&root));
+    let errors = [images[0].load(&path).await.unwrap_err(), images[1].pull(&name).await.unwrap_err()];
+    for (images, root) in images.iter().zip(["loaded", "pulled"]) {
+        assert!(images.list().await.unwrap().is_empty());
+        let layers = std::fs::read_dir(directory.path().join(root).join("layers")).unwrap();
+        assert_eq!(layers.count(), 0, "{root}");
+    }
+    errors.map(|error| error.to_string())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_layer_cannot_be_a_directory_of_the_machine() {
+    // From the store's `layers` up to the root: it exists, so it would be taken for an unpacked layer.
+    let climb = format!("sha256:{}", "../".repeat(8));
+    for diff_id in [climb, "sha256:../../..".to_owned(), "sha256:/etc".to_owned(), "/etc".to_owned()] {
+        for error in refused(|| image_that_says(&[empty()], std::slice::from_ref(&diff_id))).await {
+            assert!(error.contains("not sha256") && error.contains(&diff_id), "{error}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_layer_is_what_the_configuration_says() {
+    let other = format!("sha256:{}", "a".repeat(64));
+    for error in refused(|| image_that_says(&[empty()], std::slice::from_ref(&other))).await {
+        assert!(error.contains("unpacks to") && error.contains(&other), "{error}");
+    }
+    for error in refused(|| image_that_says(&[empty()], &[])).await {
+        assert!(error.contains("1 layers, but its configuration lists 0"), "{error}");
+    }
+}
+
+/// The image with one descriptor's digest changed in its manifest.
+fn with_digest(pointer: &str, digest: &str) -> Image {
+    let mut made = image(&[empty()]);
+    let mut manifest: serde_json::Value = serde_json::from_slice(&made.manifest).unwrap();
+    *manifest.pointer_mut(pointer).unwrap() = digest.into();
+    made.blobs.remove(&hex(&made.manifest));
+    made.manifest = serde_json::to_vec(&manifest).unwrap();
+    made.blobs.insert(hex(&made.manifest), made.manifest.clone());
+    made
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_digest_leads_out_of_the_store() {
+    for pointer in ["/config/digest", "/layers/0/digest"] {
+        for digest in ["sha256:../../etc/passwd", "../refs", "sha256:/etc/passwd"] {
+            for error in refused(|| with_digest(pointer, digest)).await {
+                assert!(error.contains("not sha256") && error.contains(digest), "{pointer}: {error}");
+            }
+        }
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let images = store(directory.path());
+    assert!(images.resolve("sha256:../../etc/passwd").await.is_err());
+    assert!(images.remove("sha256:../../etc/passwd").await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_cannot_send_something_else() {
+    let mut made = image(&[empty()]);
+    let config = made.config_digest.clone();
+    made.blobs.get_mut(&config).unwrap().push(b' ');
+    let registry = Registry::with(made);
+    let directory = tempfile::tempdir().unwrap();
+    let images = store(directory.path());
+    let error = images.pull(&format!("{}/library/bb:1", registry.address)).await.unwrap_err().to_string();
+    assert!(error.contains(&config), "{error}");
+    assert!(!directory.path().join("blobs").join(&config).exists());
 }

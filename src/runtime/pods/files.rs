@@ -40,7 +40,7 @@ pub(crate) fn put(directory: &Path, name: &str, content: &str) -> io::Result<()>
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
 
     #[test]

@@ -100,7 +100,7 @@ pub(crate) fn tail_start(content: &[u8], lines: u64) -> (usize, u64) {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
     use std::time::Duration;
 

@@ -7,11 +7,13 @@ mod config;
 mod events;
 mod exec;
 mod files;
+#[cfg(test)]
+mod golden_tests;
 mod io;
 mod lifecycle;
 mod local;
 mod logs;
-mod logview;
+pub(crate) mod logview;
 mod pidfd;
 mod pipes;
 mod plan;

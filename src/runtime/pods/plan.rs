@@ -104,6 +104,8 @@ pub(crate) struct Inputs<'a> {
     pub cgroup: &'a str,
     /// The machine has cgroup v2 alone.
     pub unified: bool,
+    /// Where v1 has groups of containers.
+    pub v1: &'a [PathBuf],
     /// Devices of the host (path, type, major, minor), for a privileged container.
     pub devices: &'a [(PathBuf, char, u64, u64)],
 }
@@ -287,10 +289,9 @@ fn mounts(inputs: &Inputs<'_>) -> Vec<Value> {
             "options": ["nosuid", "noexec", "nodev"] }),
         json!({ "destination": "/sys", "type": "sysfs", "source": "sysfs",
             "options": ["nosuid", "noexec", "nodev", sys_mode] }),
-        json!({ "destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup",
-            "options": ["nosuid", "noexec", "nodev", "relatime", sys_mode] }),
-        bind(&shm, Path::new("/dev/shm"), false),
     ];
+    mounts.extend(cgroup_mounts(inputs, sys_mode));
+    mounts.push(bind(&shm, Path::new("/dev/shm"), false));
     let given = |target: &str| container.mounts.iter().any(|mount| mount.target == Path::new(target));
     let own = [("hosts", "/etc/hosts"), ("hostname", "/etc/hostname"), ("resolv.conf", "/etc/resolv.conf")];
     for (file, target) in own.iter().filter(|(_, target)| !given(target)) {
@@ -310,6 +311,31 @@ fn mounts(inputs: &Inputs<'_>) -> Vec<Value> {
                 json!({ "destination": mount.target, "type": "tmpfs", "source": "tmpfs", "options": options })
             }
         });
+    }
+    mounts
+}
+
+/// The container's own groups at `/sys/fs/cgroup`.
+fn cgroup_mounts(inputs: &Inputs<'_>, mode: &str) -> Vec<Value> {
+    let target = Path::new("/sys/fs/cgroup");
+    let shared = inputs.pod.share_pid && !inputs.pod.host_pid;
+    if inputs.unified || !shared {
+        let options = ["nosuid", "noexec", "nodev", "relatime", mode];
+        return vec![json!({ "destination": target, "type": "cgroup", "source": "cgroup", "options": options })];
+    }
+    // libcontainer would look its process up in the host's /proc by the pid that it has in the pod's namespace, and find
+    // another one or none.
+    let options = ["nosuid", "noexec", "nodev", "mode=755", "size=64k"];
+    let mut mounts = vec![json!({ "destination": target, "type": "tmpfs", "source": "tmpfs", "options": options })];
+    for mount in inputs.v1 {
+        if let Some(name) = mount.file_name() {
+            mounts.push(json!({
+                "destination": target.join(name),
+                "type": "bind",
+                "source": mount.join(inputs.cgroup.trim_start_matches('/')),
+                "options": ["rbind", "rprivate", "nosuid", "noexec", "nodev", mode],
+            }));
+        }
     }
     mounts
 }

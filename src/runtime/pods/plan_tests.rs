@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use super::*;
 use crate::border::Mount;
@@ -27,6 +27,7 @@ fn planned(change: impl FnOnce(&mut PodSpec, &mut ContainerSpec, &mut ImageConfi
         message: Path::new("/pods/u/containers/c/termination-message"),
         cgroup: "/raftsman/podu/c",
         unified: false,
+        v1: &["/sys/fs/cgroup/cpu,cpuacct".into(), "/sys/fs/cgroup/memory".into()],
         devices: &devices,
     })
 }
@@ -182,4 +183,24 @@ fn what_cannot_run_says_why() {
     assert!(nothing.to_string().contains("no command"));
     let relative = planned(|_, container, _| container.working_dir = Some("x".to_owned())).unwrap_err();
     assert!(relative.to_string().contains("absolute"));
+}
+
+#[test]
+fn in_a_shared_pid_namespace_the_groups_of_v1_are_bound_one_by_one() {
+    let groups = |shared: bool| -> Vec<String> {
+        let spec = planned(|pod, _, _| pod.share_pid = shared).unwrap();
+        let all = spec["mounts"].as_array().unwrap().clone();
+        let ours = all.iter().filter(|mount| mount["destination"].as_str().unwrap().starts_with("/sys/fs/cgroup"));
+        ours.map(|mount| format!("{} {} {}", mount["type"], mount["destination"], mount["source"]).replace('"', ""))
+            .collect()
+    };
+    assert_eq!(groups(false), ["cgroup /sys/fs/cgroup cgroup"]);
+    assert_eq!(
+        groups(true),
+        [
+            "tmpfs /sys/fs/cgroup tmpfs",
+            "bind /sys/fs/cgroup/cpu,cpuacct /sys/fs/cgroup/cpu,cpuacct/raftsman/podu/c",
+            "bind /sys/fs/cgroup/memory /sys/fs/cgroup/memory/raftsman/podu/c",
+        ]
+    );
 }

@@ -85,6 +85,7 @@ fn prepare(inner: &Inner, uid: &str, spec: &ContainerSpec) -> Result<StartContai
         message: &message,
         cgroup: &cgroup,
         unified: inner.hierarchies.unified(),
+        v1: &inner.hierarchies.v1_mounts(),
         devices: &devices,
     })?;
     let container = ContainerRecord {
@@ -120,6 +121,7 @@ fn prepare(inner: &Inner, uid: &str, spec: &ContainerSpec) -> Result<StartContai
         stdin_once: spec.stdin_once,
         oom_score_adj: spec.limits.oom_score_adj,
         kill_rest: pod.share_pid || pod.host_pid,
+        message_from_log: spec.termination_message_from_log,
     })
 }
 

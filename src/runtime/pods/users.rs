@@ -116,7 +116,7 @@ fn group_id(group: &str, accounts: &Accounts) -> Result<u32, RuntimeError> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
 
     fn accounts() -> Accounts {

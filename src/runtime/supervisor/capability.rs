@@ -24,7 +24,7 @@ pub(crate) fn sets(names: &[String]) -> io::Result<LinuxCapabilities> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
 
     #[test]

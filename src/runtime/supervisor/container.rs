@@ -219,7 +219,7 @@ impl Container {
             signal: ended.signal,
             oom_killed,
             finished_at: ended.at,
-            message: message(&self.directory),
+            message: self.message(ended.code),
         };
         let code = exit.code;
         self.state.exit = Some(exit);
@@ -227,6 +227,13 @@ impl Container {
             complain(&format!("container {}: {error}\n", self.start.id));
         }
         code
+    }
+
+    /// What it wrote as its termination message, or the end of its log if that is asked for and it failed silently.
+    fn message(&self, code: i32) -> String {
+        let written = message(&self.directory);
+        let from_log = self.start.message_from_log && written.is_empty() && code != 0;
+        if from_log { log::last_words(&self.start.log) } else { written }
     }
 
     /// Kills what its first process has left behind in a pid namespace that is not its own.

@@ -211,7 +211,7 @@ pub(crate) fn open_descriptors() -> HashSet<RawFd> {
 }
 
 /// Closes what was opened since and has no owner any more.
-#[allow(unsafe_code)]
+#[allow(unsafe_code, reason = "descriptors that libcontainer leaves open have no owner")]
 pub(crate) fn close_new(before: &HashSet<RawFd>) {
     for fd in open_descriptors().difference(before) {
         // SAFETY: opened by a create that has failed and dropped everything that it owned; this process has one

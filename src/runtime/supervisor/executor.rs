@@ -4,7 +4,7 @@
 //! libcontainer runs an exec without seccomp, and drops capabilities before a profile could be loaded; so the
 //! specification names neither, and both happen here, the capabilities last.
 
-#![allow(unsafe_code)]
+#![allow(unsafe_code, reason = "the last steps before execve, in a forked child")]
 
 use crate::supervisor::seccomp::{self, Program};
 use libcontainer::oci_spec::runtime::{LinuxCapabilities, Spec};

@@ -1,7 +1,7 @@
 //! The guard of a fenced pod: a second process that freezes it when the promise ends, should its supervisor be stopped,
 //! dead, or hang. It never thaws.
 
-#![allow(unsafe_code)]
+#![allow(unsafe_code, reason = "fork, and what its child may do")]
 
 use crate::cgroup::Freezer;
 use crate::pods::PromisePage;

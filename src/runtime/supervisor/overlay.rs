@@ -45,7 +45,7 @@ fn options(directory: &Path, root: &Path, layers: &[PathBuf]) -> io::Result<Stri
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
 
     #[test]

@@ -1,6 +1,6 @@
 //! The pause process: pid 1 of a pid namespace that a pod's containers share. It reaps, and does nothing else.
 
-#![allow(unsafe_code)]
+#![allow(unsafe_code, reason = "fork, and what its child may do")]
 
 use crate::supervisor::protocol::ProcessId;
 use crate::sys;

@@ -1,4 +1,8 @@
 //! What agent and supervisor say to each other, and the names of the pod's files.
+//!
+//! A supervisor outlives the agent that started it, so a new agent talks to an old one, and reads the files of it. Hence
+//! fields are only added, each with a default that means what was so before; what is not known is passed over; and a new
+//! request is one that an old supervisor may refuse. `pods/golden/` holds what earlier versions wrote.
 
 use crate::border::Exit;
 use libcontainer::oci_spec::runtime::Process;
@@ -80,7 +84,7 @@ pub(crate) struct State {
     pub exit: Option<Exit>,
 }
 
-/// What its process may do.
+/// What its process may do. Never a default of anything: that would allow all.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Privileges {
     /// Capabilities it keeps, without `CAP_`; absent: all (privileged).
@@ -120,6 +124,9 @@ pub(crate) struct StartContainer {
     pub oom_score_adj: Option<i32>,
     /// All its processes end with it (its pid namespace is not its own).
     pub kill_rest: bool,
+    /// A run that failed without a termination message has the end of its log as one.
+    #[serde(default)]
+    pub message_from_log: bool,
 }
 
 /// A command in a running container.

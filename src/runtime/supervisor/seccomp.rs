@@ -1,6 +1,6 @@
 //! The default seccomp profile (`RuntimeDefault`): what ordinary programs need is allowed, the rest gets EPERM.
 
-#![allow(unsafe_code)]
+#![allow(unsafe_code, reason = "prctl and seccomp have no safe wrapper for a program")]
 
 mod calls;
 
@@ -68,7 +68,7 @@ pub(crate) fn load(program: &Program) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
 
     #[test]

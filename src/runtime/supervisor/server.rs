@@ -342,6 +342,9 @@ impl Server {
                 Ok(None) => return,
                 Err(error) => {
                     complain(&format!("a request cannot be read: {error}\n"));
+                    // Of a newer agent, perhaps.
+                    let message = format!("the pod's supervisor does not know this request: {error}");
+                    connection.reply(&Reply::Failed { message, code: 128 }, &[]);
                     connection.closed = true;
                     return;
                 }

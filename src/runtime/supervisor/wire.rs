@@ -71,7 +71,7 @@ pub(crate) fn send<T: Serialize>(socket: &impl AsRawFd, message: &T, fds: &[RawF
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
     use crate::supervisor::protocol::{Reply, Request};
     use std::io::Write;

@@ -1,6 +1,6 @@
 //! Narrow, safe wrappers over the system calls that `nix` lacks. Most of the crate's `unsafe` is here.
 
-#![allow(unsafe_code)]
+#![allow(unsafe_code, reason = "system calls that nix lacks: this module is their safe wrapper")]
 
 mod clock;
 mod frame;

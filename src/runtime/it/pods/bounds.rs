@@ -1,13 +1,17 @@
 //! What a container may do, and what it sees.
 
 use crate::common::{output, request, traces};
-use crate::kit::{Machine, exit, log, pod, status};
+use crate::kit::{Machine, exit, log, not_proved, pod, status};
 use raftsman_runtime::border::{LogOptions, Mount, MountSource, Pods as _};
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 use tokio_stream::StreamExt as _;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn limits_bind() {
+    if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
+        not_proved("that limits bind on cgroup v1: this machine has v2 alone");
+    }
     let machine = Machine::new().await;
     let pods = machine.agent().await;
     pods.create_pod(&pod("a")).await.unwrap();
@@ -18,11 +22,84 @@ async fn limits_bind() {
     let killed = exit(&pods, "a", "hungry").await;
     assert_eq!((killed.code, killed.oom_killed), (137, true), "{killed:?}");
 
-    let mut many = machine.shell("many", "for i in 1 2 3 4 5 6 7 8 9; do sleep 5 & done; echo all");
+    let mut many = machine.shell("many", FORKS);
     many.limits.pids = Some(4);
     pods.start_container("a", &many).await.unwrap();
     exit(&pods, "a", "many").await;
-    assert!(log(&pods, "a", "many", LogOptions::default()).await.contains("fork"));
+    let text = log(&pods, "a", "many", LogOptions::default()).await;
+    assert!(text.contains("fork") && !text.contains("all"), "{text}");
+}
+
+/// Wants ten processes.
+const FORKS: &str = "for i in 1 2 3 4 5 6 7 8 9; do sleep 5 & done; echo all";
+
+/// The file of a controller in the group of a process, whichever version has it.
+fn group_file(pid: i32, controller: &str, file: &str) -> PathBuf {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+    let root = Path::new("/sys/fs/cgroup");
+    let mut found = Vec::new();
+    for line in text.lines() {
+        let mut fields = line.splitn(3, ':').skip(1);
+        let (names, group) = (fields.next().unwrap(), fields.next().unwrap().trim_start_matches('/'));
+        if names.split(',').any(|name| name == controller) {
+            found.push(root.join(names).join(group).join(file));
+        } else if names.is_empty() {
+            found.push(root.join(group).join(file));
+        }
+    }
+    found.retain(|path| path.exists());
+    found.into_iter().next().unwrap_or_else(|| panic!("no {file} of {pid}: {text}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_processor_limit_throttles() {
+    let machine = Machine::new().await;
+    let pods = machine.agent().await;
+    pods.create_pod(&pod("a")).await.unwrap();
+    let mut busy = machine.shell("busy", "while :; do :; done");
+    (busy.limits.cpu_quota, busy.limits.cpu_period) = (Some(10_000), Some(100_000));
+    pods.start_container("a", &busy).await.unwrap();
+    let pid = status(&pods, "a", "busy").await.pid.unwrap();
+    let file = group_file(pid, "cpu", "cpu.stat");
+    let throttled = || {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let count = text.lines().find_map(|line| line.strip_prefix("nr_throttled ")?.parse::<u64>().ok());
+        count.unwrap_or_else(|| panic!("no nr_throttled in {text}"))
+    };
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while throttled() < 3 {
+        assert!(Instant::now() < deadline, "a busy loop was throttled {} times", throttled());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    pods.stop_container("a", "busy", Duration::ZERO).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_has_so_many_processes_and_no_more() {
+    let machine = Machine::new().await;
+    let pods = machine.agent().await;
+    let mut bounded = pod("a");
+    // What one container takes counts for the other one.
+    bounded.pids = Some(8);
+    pods.create_pod(&bounded).await.unwrap();
+    let first = machine.shell("first", "for i in 1 2 3 4; do sleep 1000 & done; echo up; sleep 1000");
+    pods.start_container("a", &first).await.unwrap();
+    let follow = LogOptions { follow: true, ..LogOptions::default() };
+    let mut stream = pods.logs("a", "first", follow).await.unwrap();
+    assert_eq!(stream.next().await.unwrap().unwrap(), "up\n");
+    let pid = status(&pods, "a", "first").await.pid.unwrap();
+    let group = group_file(pid, "pids", "pids.max");
+    let of_pod = group.parent().and_then(Path::parent).unwrap().join("pids.max");
+    assert_eq!(std::fs::read_to_string(of_pod).unwrap().trim(), "8");
+    pods.start_container("a", &machine.shell("second", FORKS)).await.unwrap();
+    exit(&pods, "a", "second").await;
+    let text = log(&pods, "a", "second", LogOptions::default()).await;
+    assert!(text.contains("fork") && !text.contains("all"), "{text}");
+    // In a pod of its own the same script has what it wants.
+    pods.create_pod(&pod("b")).await.unwrap();
+    pods.start_container("b", &machine.shell("second", FORKS)).await.unwrap();
+    exit(&pods, "b", "second").await;
+    assert_eq!(log(&pods, "b", "second", LogOptions::default()).await, "all\n");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! Pods and containers from their start to their end.
 
-use crate::common::{output, request, traces};
+use crate::common::traces;
 use crate::kit::{Machine, exit, log, pod, status};
 use raftsman_runtime::border::{ContainerPhase, LogOptions, Pods as _, RuntimeError};
 use std::time::{Duration, Instant};
@@ -141,12 +141,30 @@ async fn removed_pods_leave_nothing() {
         pods.start_container(&spec.uid, &machine.shell("one", "sleep 1000 & sleep 1000")).await.unwrap();
         pods.start_container(&spec.uid, &machine.shell("two", "exit 1")).await.unwrap();
     }
-    let (_, list) = output(&pods, "b", request("one", "ps", false)).await;
-    assert!(list.lines().nth(1).unwrap().contains("pause") || list.contains("    1 65535"), "{list}");
     assert!(!traces(&machine).is_empty());
     pods.remove_pod("a").await.unwrap();
     pods.remove_pod("b").await.unwrap();
     pods.remove_pod("b").await.unwrap();
     assert_eq!(traces(&machine), Vec::<String>::new());
     assert!(pods.pods().await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_failure_tells_the_end_of_its_log() {
+    let machine = Machine::new().await;
+    let pods = machine.agent().await;
+    pods.create_pod(&pod("a")).await.unwrap();
+    let loud = "i=0; while [ $i -lt 100 ]; do echo line $i; i=$((i+1)); done";
+    let end: String = (20..100).map(|n| format!("line {n}\n")).collect();
+    for (name, script, from_log, expected) in [
+        ("failed", format!("{loud}; exit 1"), true, end.as_str()),
+        ("well", format!("{loud}; exit 0"), true, ""),
+        ("file", format!("{loud}; exit 1"), false, ""),
+        ("words", format!("{loud}; echo mine > /dev/termination-log; exit 1"), true, "mine\n"),
+    ] {
+        let mut spec = machine.shell(name, &script);
+        spec.termination_message_from_log = from_log;
+        pods.start_container("a", &spec).await.unwrap();
+        assert_eq!(exit(&pods, "a", name).await.message, expected, "{name}");
+    }
 }

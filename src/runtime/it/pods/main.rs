@@ -1,5 +1,5 @@
 //! Pods on a real kernel, as root.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "a test fails by panicking")]
 
 #[path = "../kit/mod.rs"]
 mod kit;
@@ -8,6 +8,7 @@ mod bounds;
 mod common;
 mod life;
 mod output;
+mod shared;
 mod streams;
 mod survival;
 mod unified;

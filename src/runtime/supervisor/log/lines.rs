@@ -64,7 +64,7 @@ fn line(time: &str, stream: Stream, tag: u8, text: &[u8], out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
 
     fn cut_all(bytes: &[u8], last: bool) -> (String, usize) {

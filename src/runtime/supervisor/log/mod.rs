@@ -9,6 +9,7 @@ mod file;
 mod lines;
 mod spool;
 mod step;
+mod tail;
 
 use crate::supervisor::output::{Output, Piece};
 use file::LogFile;
@@ -20,6 +21,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use step::{Action, Step, StepFile};
+pub(crate) use tail::last_words;
 
 /// Most bytes that leave a pipe at once.
 const CHUNK: usize = 64 << 10;

@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 use super::*;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
