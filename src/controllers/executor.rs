@@ -77,7 +77,7 @@ pub struct SystemClock {
 
 impl SystemClock {
     /// A clock at zero. One per leadership.
-    #[allow(clippy::new_without_default)] // It reads the time: two of them are never equal.
+    #[allow(clippy::new_without_default, reason = "it reads the time: two of them are never equal")]
     pub fn new() -> Self {
         Self { origin: Instant::now() }
     }

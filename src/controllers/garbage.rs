@@ -1,11 +1,13 @@
 //! Garbage collection by owner: dependents of what is gone go; owners in foreground deletion wait; orphans live on.
 
+mod owners;
+
 use crate::{Action, Controller, Now, Plan, Propagation, WorkKey};
-use raftsman_api::value::At;
-use raftsman_api::{meta, registry};
-use raftsman_state::{Change, Object, Owner, View};
+use owners::{Found, find, invalid_owner, is_namespaced, waits};
+use raftsman_api::meta;
+use raftsman_api::value::{At, set};
+use raftsman_state::{Change, Object, View};
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
@@ -98,7 +100,8 @@ fn without_owners(object: &Object, gone: impl Fn(&str) -> bool) -> Action {
 
 fn delete(object: &Object, propagation: Propagation) -> Action {
     let (key, uid) = (object.key.clone(), object.meta.uid.clone());
-    Action::Delete { key, uid, revision: None, grace: None, propagation: Some(propagation) }
+    // As it was when its owners were looked at: it may have got another one since.
+    Action::Delete { key, uid, revision: Some(object.revision), grace: None, propagation: Some(propagation) }
 }
 
 /// Every dependent loses its reference before the owner may go.
@@ -114,78 +117,82 @@ fn orphan(view: &View, owner: &Object, finalizers: &[&str]) -> Plan {
 /// Every dependent is deleted; those that block hold the owner until they are gone.
 fn foreground(view: &View, owner: &Object, finalizers: &[&str]) -> Plan {
     let uid = &owner.meta.uid;
-    let blocks = |by: &Owner| by.uid == *uid && by.block_deletion;
-    let mut blocking = view.by_owner(uid).filter(|dependent| dependent.meta.owners.iter().any(blocks));
-    if blocking.next().is_none() {
+    // What owns itself does not wait for itself.
+    let mut others = view.by_owner(uid).filter(|dependent| dependent.meta.uid != *uid);
+    if !others.any(|dependent| blocks(dependent, uid)) {
         return without_finalizer(owner, finalizers, FOREGROUND);
     }
     // Dependents are their own keys, and were asked for when the owner's deletion began.
     Plan::none()
 }
 
-/// What the owner of a reference is.
-enum Found {
-    /// There, and to stay (or being deleted in the background: then it is gone soon).
-    Solid,
-    /// In foreground deletion: waits for this dependent.
-    Waiting,
-    /// Gone, or never was.
-    Gone,
-}
-
-fn find(view: &View, dependent: &Object, owner: &Owner) -> Found {
-    // A namespaced owner counts in its own namespace only.
-    let found = view
-        .by_uid(&owner.uid)
-        .filter(|found| found.key.namespace().is_empty() || found.key.namespace() == dependent.key.namespace());
-    match found {
-        None if is_known(dependent, &owner.uid) => Found::Gone,
-        None => Found::Solid,
-        Some(found) if found.meta.deleting && has_finalizer(found, FOREGROUND) => Found::Waiting,
-        Some(_) => Found::Solid,
-    }
-}
-
-/// Whether the reference names a kind that is served here: of another one nothing can be said, so it counts as there.
-fn is_known(dependent: &Object, uid: &str) -> bool {
-    let json: Value = serde_json::from_slice(&dependent.json).unwrap_or_default();
-    let owner = meta::owners(&json).into_iter().find(|owner| owner.uid == uid);
-    owner.is_some_and(|owner| {
-        let group = owner.api_version.rsplit_once('/').map_or("", |(group, _)| group);
-        registry::all().iter().any(|strategy| strategy.info().group == group && strategy.info().kind == owner.kind)
-    })
-}
-
-fn has_finalizer(object: &Arc<Object>, name: &str) -> bool {
-    let json: Value = serde_json::from_slice(&object.json).unwrap_or_default();
-    meta::finalizers(&json).contains(&name)
+fn blocks(dependent: &Object, owner: &str) -> bool {
+    dependent.meta.owners.iter().any(|by| *by.uid == *owner && by.block_deletion)
 }
 
 /// An object with owners: it stays while one of them does.
 fn dependent(view: &View, object: &Object) -> Plan {
-    let (mut solid, mut waiting, mut lost) = (0, 0, Vec::new());
-    for owner in &object.meta.owners {
-        match find(view, object, owner) {
-            Found::Solid => solid += 1,
-            Found::Waiting => {
-                waiting += 1;
-                lost.push(owner.uid.clone());
-            }
-            Found::Gone => lost.push(owner.uid.clone()),
-        }
-    }
+    let json: Value = serde_json::from_slice(&object.json).unwrap_or_default();
+    let owners = meta::owners(&json);
     let mut plan = Plan::none();
+    // What belongs to no namespace cannot be owned from within one. Whoever wrote that is told; nothing is deleted for it.
+    if object.key.namespace().is_empty()
+        && let Some(owner) = owners.iter().find(|owner| is_namespaced(owner))
+    {
+        plan.chain(invalid_owner(object, owner).into_iter().collect());
+        return plan;
+    }
+    let (mut solid, mut waiting, mut lost) = (0, 0, Vec::new());
+    for owner in &owners {
+        match find(view, object, owner) {
+            Found::Solid => {
+                solid += 1;
+                continue;
+            }
+            Found::Waiting => waiting += 1,
+            Found::Gone => {}
+            Found::Elsewhere => plan.chain(invalid_owner(object, owner).into_iter().collect()),
+        }
+        lost.push(owner.uid);
+    }
     if lost.is_empty() {
         return plan;
     }
     if solid > 0 {
-        plan.push(without_owners(object, |uid| lost.iter().any(|lost| **lost == *uid)));
-    } else if waiting > 0 && view.by_owner(&object.meta.uid).next().is_some() {
-        plan.push(delete(object, Propagation::Foreground));
+        plan.push(without_owners(object, |uid| lost.contains(&uid)));
+        return plan;
+    }
+    let mut own = view.by_owner(&object.meta.uid).peekable();
+    if waiting == 0 || own.peek().is_none() {
+        plan.push(delete(object, own_policy(&json)));
+    } else if own.any(|own| waits(own)) && owners.iter().any(|owner| owner.block_deletion) {
+        // Perhaps a circle, in which everyone would wait for the next: this one holds up nobody any more.
+        plan.push(unblocking(object, &json));
     } else {
-        plan.push(delete(object, Propagation::Background));
+        plan.push(delete(object, Propagation::Foreground));
     }
     plan
+}
+
+/// What an earlier delete of the object asked for its own dependents holds.
+fn own_policy(object: &Value) -> Propagation {
+    let finalizers = meta::finalizers(object);
+    if finalizers.contains(&ORPHAN) {
+        Propagation::Orphan
+    } else if finalizers.contains(&FOREGROUND) {
+        Propagation::Foreground
+    } else {
+        Propagation::Background
+    }
+}
+
+/// The patch after which an object's owners need not wait for it.
+fn unblocking(object: &Object, json: &Value) -> Action {
+    let mut owners = json.list("metadata.ownerReferences").to_vec();
+    owners.iter_mut().filter(|owner| owner.flag("blockOwnerDeletion")).for_each(|owner| {
+        set(owner, "blockOwnerDeletion", false);
+    });
+    patch(object, json!({ "metadata": { "ownerReferences": owners } }))
 }
 
 #[cfg(test)]

@@ -115,6 +115,65 @@ fn what_another_kind_owns_is_left_alone_and_another_namespace_owns_nothing() {
     assert_eq!(names(&cluster), ["foreign", "other"]);
 }
 
+fn reasons(cluster: &Cluster) -> Vec<String> {
+    let events = cluster.view().list(&objects::EVENTS, None).map(|event| cluster.json(&event.key)).collect::<Vec<_>>();
+    events.iter().map(|event| event.text("reason").to_owned()).collect()
+}
+
+#[test]
+fn a_namespaced_owner_of_what_has_no_namespace_is_told_of_and_nothing_goes() {
+    let mut cluster = Cluster::default();
+    let owner = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "uid-gone"});
+    let metadata = json!({"name": "pv", "uid": "uid-pv", "ownerReferences": [owner]});
+    cluster.put(json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": metadata}));
+    cluster.settle(&[&Garbage]);
+    assert_eq!(cluster.names(&objects::VOLUMES), ["pv"]);
+    assert_eq!(reasons(&cluster), ["OwnerRefInvalidNamespace"]);
+}
+
+#[test]
+fn circles_do_not_wait_for_themselves() {
+    for (length, order) in (1..5_usize).flat_map(|length| (0..20).map(move |order| (length, order))) {
+        let mut cluster = Cluster::default();
+        let name = |at: usize| if at == 0 { "owner".to_owned() } else { format!("c{at}") };
+        for at in 0..length {
+            let owner = name((at + length - 1) % length);
+            let uid = format!("uid-{owner}");
+            cluster.put(object(&name(at), &[(owner.as_str(), uid.as_str(), true)]));
+        }
+        let cursor = cluster.state.revision();
+        delete_owner(&mut cluster, Propagation::Foreground);
+        drive(&mut cluster, cursor, order);
+        assert_eq!(names(&cluster), [""; 0], "a circle of {length}, order {order}");
+    }
+}
+
+#[test]
+fn what_a_dependents_own_deletion_asked_for_is_kept() {
+    let mut cluster = family();
+    let child = key("child");
+    cluster.edit(&child, |child| child["metadata"]["finalizers"] = json!(["orphan"]));
+    delete_owner(&mut cluster, Propagation::Background);
+    cluster.settle(&[&Garbage]);
+    assert_eq!(names(&cluster), ["grandchild", "stranger"]);
+    let mut cluster = family();
+    cluster.edit(&child, |child| child["metadata"]["finalizers"] = json!(["foregroundDeletion"]));
+    let cursor = cluster.state.revision();
+    delete_owner(&mut cluster, Propagation::Background);
+    assert_eq!(drive(&mut cluster, cursor, 0), ["owner", "grandchild", "child"]);
+}
+
+#[test]
+fn a_dependent_that_got_another_owner_meanwhile_stays() {
+    let mut cluster = family();
+    delete_owner(&mut cluster, Propagation::Background);
+    let now = cluster.now();
+    let plan = Garbage.plan(&cluster.view(), &key("child"), &now);
+    cluster.put(object("child", &[("stranger", "uid-stranger", true)]));
+    let delete = plan.actions().next().unwrap().clone();
+    assert!(matches!(cluster.execute(&delete), Err(crate::ExecuteError::Conflict(_))));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
     /// Driven by changes alone, in any order of work, what is left is what has a living owner or never had one.

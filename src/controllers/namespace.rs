@@ -1,7 +1,7 @@
 //! `v1 Namespace`: empties a namespace that is being deleted, then lets it go.
 
 use crate::objects::{self, NAMESPACES};
-use crate::{Action, Controller, Key, Now, Plan, Propagation, WorkKey, patch};
+use crate::{Action, Controller, Failure, Key, Now, Plan, Propagation, WorkKey, patch};
 use k8s_openapi::api::core::v1::{Namespace, NamespaceCondition, NamespaceStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use raftsman_api::kind::Subresource;
@@ -67,7 +67,8 @@ impl Controller for Namespaces {
                 propagation: Some(Propagation::Background),
             });
         }
-        let status = content.status(namespace.status.clone().unwrap_or_default(), Time(now.time));
+        let failure = now.failure.as_deref().filter(|failure| failure.verb == "delete");
+        let status = content.status(namespace.status.clone().unwrap_or_default(), failure, Time(now.time));
         if let Some(patch) = patch::status(&namespace.status, &status) {
             let (key, uid) = (key.clone(), object.meta.uid.clone());
             plan.push(Action::Patch { key, uid, revision: None, patch, part: Some(Subresource::Status) });
@@ -95,7 +96,7 @@ impl Content {
         Self { held }
     }
 
-    fn status(&self, old: NamespaceStatus, now: Time) -> NamespaceStatus {
+    fn status(&self, old: NamespaceStatus, failure: Option<&Failure>, now: Time) -> NamespaceStatus {
         let mut resources: BTreeMap<String, usize> = BTreeMap::new();
         let mut finalizers: BTreeMap<String, usize> = BTreeMap::new();
         for object in &self.held {
@@ -111,6 +112,25 @@ impl Content {
         }
         let mut status = old;
         status.phase = Some("Terminating".to_owned());
+        // What upstream finds out by asking the API is known here.
+        for (kind, reason, well) in [
+            ("NamespaceDeletionDiscoveryFailure", "ResourcesDiscovered", "All resources successfully discovered"),
+            (
+                "NamespaceDeletionGroupVersionParsingFailure",
+                "ParsedGroupVersions",
+                "All legacy kube types successfully parsed",
+            ),
+        ] {
+            set_condition(&mut status, kind, ("", reason), None, well, &now);
+        }
+        set_condition(
+            &mut status,
+            "NamespaceDeletionContentFailure",
+            ("ContentDeletionFailed", "ContentDeleted"),
+            failure.map(|failure| format!("Failed to delete all resource types, 1 remaining: {}", failure.message)),
+            "All content successfully deleted, may be waiting on finalization",
+            &now,
+        );
         let counted = |all: &BTreeMap<String, usize>, what: fn(&str, &usize) -> String| {
             all.iter().map(|(name, count)| what(name, count)).collect::<Vec<_>>().join(", ")
         };
@@ -222,9 +242,35 @@ mod tests {
             message("NamespaceContentRemaining"),
             Some("Some resources are remaining: configmaps has 1 resource instances")
         );
+        let conditions: Vec<(&str, &str)> = namespace
+            .list("status.conditions")
+            .iter()
+            .map(|condition| (condition.text("type"), condition.text("status")))
+            .collect();
+        assert_eq!(
+            conditions,
+            [
+                ("NamespaceDeletionDiscoveryFailure", "False"),
+                ("NamespaceDeletionGroupVersionParsingFailure", "False"),
+                ("NamespaceDeletionContentFailure", "False"),
+                ("NamespaceContentRemaining", "True"),
+                ("NamespaceFinalizersRemaining", "True"),
+            ]
+        );
         cluster.edit(&Key::new(&objects::CONFIG_MAPS, "x", "b"), |held| set(held, "metadata.finalizers", json!([])));
         cluster.settle(&[&Namespaces]);
         assert!(cluster.names(&NAMESPACES).is_empty());
+    }
+
+    #[test]
+    fn what_could_not_be_deleted_is_told() {
+        let (mut cluster, key) = cluster();
+        let namespace = cluster.json(&key);
+        cluster.delete(namespace, None, None);
+        let failure = Failure { verb: "delete", message: "a webhook said no".to_owned() };
+        let now = Now { failure: Some(Arc::new(failure)), ..cluster.now() };
+        let plan = Namespaces.plan(&cluster.view(), &key, &now).to_string();
+        assert!(plan.contains("ContentDeletionFailed") && plan.contains("a webhook said no"), "{plan}");
     }
 
     #[test]

@@ -53,6 +53,9 @@ impl Now {
 pub struct Plan {
     /// Chains run side by side; a chain's actions run in order, and the first that fails ends its chain.
     pub chains: Vec<Vec<Action>>,
+    /// Chains that are refused alike if one is (creates under a quota): one first, then twice as many each time, until one
+    /// fails. They run beside the others.
+    pub gradual: Vec<Vec<Action>>,
     /// Ask again after this long, should nothing change before.
     pub requeue_after: Option<Duration>,
 }
@@ -75,24 +78,37 @@ impl Plan {
         }
     }
 
+    /// Adds a chain to those that are begun little by little.
+    pub fn gradually(&mut self, actions: Vec<Action>) {
+        if !actions.is_empty() {
+            self.gradual.push(actions);
+        }
+    }
+
     /// Ask again after `delay`, or earlier if that was asked for already.
     pub fn requeue(&mut self, delay: Duration) {
         self.requeue_after = Some(self.requeue_after.map_or(delay, |earlier| earlier.min(delay)));
     }
 
+    /// All chains.
+    pub fn all_chains(&self) -> impl DoubleEndedIterator<Item = &Vec<Action>> {
+        self.chains.iter().chain(&self.gradual)
+    }
+
     /// All actions, chain by chain.
     pub fn actions(&self) -> impl Iterator<Item = &Action> {
-        self.chains.iter().flatten()
+        self.all_chains().flatten()
     }
 
     /// No action at all.
     pub fn is_empty(&self) -> bool {
-        self.chains.iter().all(Vec::is_empty)
+        self.all_chains().all(Vec::is_empty)
     }
 
     /// Takes over another plan's actions and wishes.
     pub fn join(&mut self, other: Plan) {
         self.chains.extend(other.chains);
+        self.gradual.extend(other.gradual);
         if let Some(delay) = other.requeue_after {
             self.requeue(delay);
         }

@@ -15,6 +15,8 @@ use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// A node without an object that was heard of so recently is about to register again (upstream `quarantineTime`).
+const QUARANTINE: Duration = Duration::from_secs(40);
 /// How often ended pods are counted.
 const COUNT_EVERY: Duration = Duration::from_secs(20);
 
@@ -82,11 +84,17 @@ impl Controller for PodGc {
         }
         // Read after the view: a word that the node was given in between has changed the pod's revision.
         let seen = pods::node_name(&pod).and_then(|node| self.heartbeats.last_seen(node));
+        let left = if lost { quarantine(&pod, seen, now) } else { Duration::ZERO };
+        if !left.is_zero() {
+            plan.requeue(left);
+            return plan;
+        }
         let promise = fencing::promise(&pod, node.as_deref(), seen, self.rule);
         match fencing::may_give_away(&pod, node.as_deref(), now, promise.as_ref()) {
             Verdict::Now => {
-                let mut chain = end(&object, &pod, lost, now);
-                if let Some(name) = pods::node_name(&pod).filter(|_| promise.is_some() && !chain.is_empty()) {
+                let mut chain = end(&object, &pod, lost, promise.is_some(), now);
+                let given_away = promise.is_some() && matches!(chain.last(), Some(Action::Delete { .. }));
+                if let Some(name) = pods::node_name(&pod).filter(|_| given_away) {
                     let silent = now.mono.saturating_sub(seen.unwrap_or_default()).as_secs();
                     let text = format!(
                         "Node {name} was silent for {silent} s: it has frozen this pod or will not start it, and another one may take its place"
@@ -108,12 +116,21 @@ fn is_out_of_service(node: &Object) -> bool {
     taints.iter().any(|taint| taint.key == fencing::OUT_OF_SERVICE)
 }
 
-/// Ends a pod for its node: who counts how pods end (a Job) is told that this one failed.
-fn end(object: &Object, pod: &Pod, lost: bool, now: &Now) -> Vec<Action> {
+/// How long a pod's node, which the cluster does not have, may still turn up: it does so by itself if it lives.
+fn quarantine(pod: &Pod, seen: Option<Duration>, now: &Now) -> Duration {
+    let silent = now.mono.saturating_sub(seen.unwrap_or_default());
+    let age = pod.metadata.creation_timestamp.as_ref().map_or(QUARANTINE, |created| now.since(created.0));
+    QUARANTINE.saturating_sub(silent.min(age))
+}
+
+/// Ends a pod for its node: whoever counts how pods end (a Job) is told that this one failed.
+fn end(object: &Object, pod: &Pod, lost: bool, fenced: bool, now: &Now) -> Vec<Action> {
     let held = pod.metadata.finalizers.as_ref().is_some_and(|finalizers| !finalizers.is_empty());
     let marked = object.meta.deleting && pod.metadata.deletion_grace_period_seconds == Some(0);
     let mut chain = Vec::new();
-    if !pods::is_terminal(pod) && held {
+    // A fenced pod that nothing holds goes in one write: until then its node may still be told to run it.
+    let failed = !pods::is_terminal(pod) && (held || !fenced);
+    if failed {
         let mut status = json!({ "phase": "Failed" });
         if lost {
             let conditions = pod.status.as_ref().and_then(|status| status.conditions.clone()).unwrap_or_default();
@@ -137,15 +154,19 @@ fn end(object: &Object, pod: &Pod, lost: bool, now: &Now) -> Vec<Action> {
             part: Some(Subresource::Status),
         });
     }
+    if failed && fenced {
+        // It is looked at again before it goes.
+        return chain;
+    }
     if !(held && marked) {
         // As it was when it was looked at: a later word to its node keeps it.
-        chain.push(delete(object, Some(object.revision)));
+        chain.push(delete(object, (!failed).then_some(object.revision)));
     }
     chain
 }
 
 impl PodGc {
-    /// Ended pods beyond the threshold, oldest first. Told by extracted fields: nothing is decoded unless there are too many.
+    /// Ended pods beyond the threshold: evicted ones first, then the oldest. Told by extracted fields: nothing is decoded unless there are too many.
     fn ended(&self, view: &View) -> Vec<Arc<Object>> {
         let ended = |pod: &&Arc<Object>| matches!(pod.meta.field("status.phase"), Some("Succeeded" | "Failed"));
         let mut pods: Vec<Arc<Object>> = view.list(&PODS, None).filter(ended).cloned().collect();
@@ -154,8 +175,11 @@ impl PodGc {
             return Vec::new();
         }
         pods.sort_by_cached_key(|pod| {
-            let created = objects::decode::<Pod>(pod).and_then(|pod| pod.metadata.creation_timestamp.clone());
-            (created.map(|time| time.0), pod.key.clone())
+            let pod_of = objects::decode::<Pod>(pod);
+            let status = pod_of.as_ref().and_then(|pod| pod.status.as_ref());
+            let evicted = status.is_some_and(|status| status.reason.as_deref() == Some("Evicted"));
+            let created = pod_of.as_ref().and_then(|pod| pod.metadata.creation_timestamp.as_ref());
+            (!evicted, created.map(|time| time.0), pod.key.clone())
         });
         pods.truncate(excess);
         pods
@@ -213,8 +237,32 @@ mod tests {
             }
             cluster.put(pod);
         }
-        cluster.settle(&[&controller(0)]);
+        cluster.pass(40);
+        let rule = FencingRule { deadline: Duration::from_secs(60), ..RULE };
+        cluster.settle(&[&PodGc { rule, ..controller(0) }]);
         assert_eq!(cluster.names(&PODS), ["kept", "kept-ending", "kept-fenced", "kept-waiting"]);
+    }
+
+    #[test]
+    fn a_node_that_was_removed_and_lives_has_time_to_register_again() {
+        let mut cluster = Cluster::default();
+        let beats = Arc::new(crate::HeartbeatTable::default());
+        let controller = PodGc { heartbeats: beats.clone(), ..controller(0) };
+        cluster.put(pod("p", Some("n1"), false, "Running"));
+        cluster.pass(3600);
+        beats.beat("n1", cluster.mono);
+        cluster.pass(39);
+        let key = Key::new(&PODS, "x", "p");
+        let plan = cluster.step(&controller, &key);
+        assert!(plan.is_empty(), "{plan}");
+        assert_eq!(plan.requeue_after, Some(Duration::from_secs(1)));
+        // A pod that was given to a node before that one came.
+        cluster.pass(3600);
+        let early = cluster.put(pod("early", Some("n3"), false, "Pending")).key.clone();
+        assert_eq!(cluster.step(&controller, &early).requeue_after, Some(QUARANTINE));
+        let told = cluster.step(&controller, &key).to_string();
+        assert!(told.contains("DeletionByPodGC") && told.contains("Failed"), "{told}");
+        assert_eq!(cluster.names(&PODS), ["early"]);
     }
 
     #[test]
@@ -230,6 +278,7 @@ mod tests {
             cluster.put(pod);
         }
         let controller = self::controller(0);
+        cluster.pass(40);
         cluster.settle(&[&controller]);
         let phase =
             |cluster: &Cluster, name: &str| cluster.json(&Key::new(&PODS, "x", name))["status"]["phase"].clone();
@@ -245,13 +294,16 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_ended_pods_go_first() {
+    fn evicted_and_then_the_oldest_ended_pods_go_first() {
         let mut cluster = Cluster::default();
         for name in ["c", "b", "a"] {
             cluster.put(pod(name, None, false, "Succeeded"));
             cluster.pass(1);
         }
         cluster.put(pod("z", None, false, "Running"));
+        let mut evicted = pod("d", None, false, "Failed");
+        evicted["status"]["reason"] = "Evicted".into();
+        cluster.put(evicted);
         cluster.settle(&[&controller(2)]);
         assert_eq!(cluster.names(&PODS), ["a", "b", "z"]);
     }

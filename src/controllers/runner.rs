@@ -164,20 +164,46 @@ impl Runner {
     }
 }
 
-/// Runs a plan's chains side by side.
+/// Runs a plan's chains.
 async fn carry_out(hands: Arc<Hands>, controller: &'static str, plan: Plan) -> Ended {
-    let mut chains = JoinSet::new();
-    for chain in plan.chains {
-        chains.spawn(carry_out_chain(hands.clone(), controller, chain));
+    let (at_once, gradual) =
+        tokio::join!(side_by_side(&hands, controller, plan.chains), little_by_little(&hands, controller, plan.gradual));
+    worse(worse(Ended::Well(plan.requeue_after), at_once), gradual)
+}
+
+/// Gives the first unless the second says more of what went wrong.
+fn worse(ended: Ended, other: Ended) -> Ended {
+    match (other, &ended) {
+        (Ended::Well(_), _) | (Ended::Badly(None), Ended::Badly(Some(_))) => ended,
+        (worse, _) => worse,
     }
-    let mut ended = Ended::Well(plan.requeue_after);
-    while let Some(chain) = chains.join_next().await {
-        match (chain.unwrap_or(Ended::Badly(None)), &ended) {
-            (Ended::Well(_), _) | (Ended::Badly(None), Ended::Badly(Some(_))) => {}
-            (worse, _) => ended = worse,
-        }
+}
+
+async fn side_by_side(hands: &Arc<Hands>, controller: &'static str, chains: Vec<Vec<Action>>) -> Ended {
+    let mut tasks = JoinSet::new();
+    for chain in chains {
+        tasks.spawn(carry_out_chain(hands.clone(), controller, chain));
+    }
+    let mut ended = Ended::Well(None);
+    while let Some(chain) = tasks.join_next().await {
+        ended = worse(ended, chain.unwrap_or(Ended::Badly(None)));
     }
     ended
+}
+
+/// Upstream's slow start: what the API refuses is not asked of it hundreds of times.
+async fn little_by_little(hands: &Arc<Hands>, controller: &'static str, mut chains: Vec<Vec<Action>>) -> Ended {
+    let mut most = 1;
+    while !chains.is_empty() {
+        let rest = chains.split_off(most.min(chains.len()));
+        match side_by_side(hands, controller, chains).await {
+            Ended::Well(_) => {}
+            badly => return badly,
+        }
+        chains = rest;
+        most *= 2;
+    }
+    Ended::Well(None)
 }
 
 async fn carry_out_chain(hands: Arc<Hands>, controller: &'static str, chain: Vec<Action>) -> Ended {

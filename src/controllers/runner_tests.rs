@@ -21,6 +21,7 @@ struct Host {
     refusals: AtomicUsize,
     under_way: AtomicUsize,
     most: AtomicUsize,
+    creates: AtomicUsize,
 }
 
 impl Host {
@@ -33,6 +34,7 @@ impl Host {
             refusals: count(refusals),
             under_way: count(0),
             most: count(0),
+            creates: count(0),
         })
     }
 
@@ -78,6 +80,8 @@ impl Views for Host {
 #[async_trait]
 impl Executor for Host {
     async fn execute(&self, _controller: &str, action: &Action) -> Result<(), ExecuteError> {
+        let create = matches!(action, Action::Create { key, .. } if key.resource == *PODS);
+        self.creates.fetch_add(usize::from(create), Ordering::SeqCst);
         self.most.fetch_max(self.under_way.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
         tokio::task::yield_now().await;
         self.under_way.fetch_sub(1, Ordering::SeqCst);
@@ -123,6 +127,25 @@ async fn what_is_refused_is_tried_again() {
     host.until(|cluster| cluster.names(&PODS).len() == 2).await;
     cancel.cancel();
     task.await.unwrap();
+}
+
+#[tokio::test]
+async fn creates_begin_slowly_and_stop_where_one_is_refused() {
+    let carry_out = async |refusals, pods| {
+        let host = Host::new(with_set(pods), refusals);
+        let key = host.with(|cluster| crate::objects::keys(&cluster.view(), &crate::objects::REPLICA_SETS).remove(0));
+        let plan = host.with(|cluster| {
+            let now = cluster.now();
+            Replicas::replica_sets().plan(&cluster.view(), &key, &now)
+        });
+        let clock = Arc::new(SystemClock::new());
+        let hands = Hands { views: host.clone(), executor: host.clone(), clock, permits: Semaphore::new(128) };
+        let creates = Plan { gradual: plan.gradual, ..Plan::none() };
+        let ended = super::carry_out(Arc::new(hands), "c", creates).await;
+        (matches!(ended, Ended::Well(_)), host.creates.load(Ordering::SeqCst))
+    };
+    assert_eq!(carry_out(0, 100).await, (true, 100));
+    assert_eq!(carry_out(usize::MAX, 100).await, (false, 1));
 }
 
 /// Copies the ConfigMap `a` to `b`, and counts how often it plans.

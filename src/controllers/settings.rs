@@ -1,7 +1,7 @@
 //! The list of controllers, and what they must be told.
 
 use crate::deployment::Deployments;
-use crate::endpoints::{EndpointSlices, Endpoints};
+use crate::endpoints::{EndpointSliceMirroring, EndpointSlices, Endpoints};
 use crate::event_ttl::EventTtl;
 use crate::garbage::Garbage;
 use crate::job::Jobs;
@@ -62,6 +62,7 @@ pub fn all(settings: Settings) -> Vec<Arc<dyn Controller>> {
         Arc::new(Volumes),
         Arc::new(Endpoints),
         Arc::new(EndpointSlices),
+        Arc::new(EndpointSliceMirroring),
         Arc::new(Garbage),
         Arc::new(PodGc {
             terminated_threshold: settings.terminated_pods,

@@ -271,6 +271,11 @@ impl Cluster {
             Some(other) => panic!("no such part: {other:?}"),
             None => copy(&mut object, old, "status"),
         }
+        if part == Some(Subresource::Status) && old.text("kind") == "Job" {
+            let kind = raftsman_api::registry::by_kind("batch", "v1", "Job").unwrap();
+            let causes = kind.validate_update(&object, old, part);
+            assert!(causes.is_empty(), "a status that the API refuses: {causes:?} {object}");
+        }
         self.replace(old, object);
     }
 
@@ -283,7 +288,8 @@ impl Cluster {
             _ => None,
         };
         let mut finalizers: Vec<Value> = object.list("metadata.finalizers").to_vec();
-        finalizers.extend(finalizer.filter(|name| !finalizers.contains(&json!(name))).map(Value::from));
+        finalizers.retain(|name| propagation.is_none() || *name != "foregroundDeletion" && *name != "orphan");
+        finalizers.extend(finalizer.map(Value::from));
         let namespace = object.text("kind") == "Namespace" && !object.list("spec.finalizers").is_empty();
         let graceful = object.text("kind") == "Pod"
             && object.has("spec.nodeName")
@@ -295,7 +301,9 @@ impl Cluster {
         if meta::is_deleting(&object) && (graceful || namespace) && finalizer.is_none() {
             return;
         }
-        if !finalizers.is_empty() {
+        if finalizers.is_empty() {
+            remove(&mut object, "metadata.finalizers");
+        } else {
             ensure(&mut object, "metadata").unwrap().insert("finalizers".into(), finalizers.into());
         }
         set_default(&mut object, "metadata.deletionTimestamp", raftsman_api::time::seconds(self.time));
@@ -310,7 +318,7 @@ impl Cluster {
     pub fn step(&mut self, controller: &dyn Controller, key: &Key) -> Plan {
         let now = self.now();
         let plan = controller.plan(&self.view(), key, &now);
-        for chain in &plan.chains {
+        for chain in plan.all_chains() {
             for action in chain {
                 if self.execute(action).is_err() {
                     break;

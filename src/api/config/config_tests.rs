@@ -39,3 +39,21 @@ fn an_unknown_field_is_refused_by_name() {
     let error = serde_yaml::from_str::<HostConfig>(&format!("{ONE}\nmaster: true\n")).unwrap_err().to_string();
     assert!(error.contains("master"), "{error}");
 }
+
+#[test]
+fn reads_by_lease_are_on_until_they_are_switched_off() {
+    let config: HostConfig = serde_yaml::from_str(ONE).unwrap();
+    assert!(config.timing.lease_reads);
+    let config: HostConfig = serde_yaml::from_str(&format!("{ONE}\ntiming: {{ leaseReads: false }}\n")).unwrap();
+    assert!(!config.timing.lease_reads);
+}
+
+#[test]
+fn a_schedule_of_backups_is_checked_with_the_rest() {
+    let with = |backup: &str| serde_yaml::from_str::<HostConfig>(&format!("{ONE}\nbackup: {backup}\n"));
+    let config = with("{ every: 6h, keep: 28, dir: /var/backups/raftsman }").unwrap();
+    assert_eq!(config.problems(), Vec::<String>::new());
+    let problems = with("{ every: 6h, keep: 0, dir: backups }").unwrap().problems();
+    assert!(problems.len() == 2 && problems[0].starts_with("backup.keep"), "{problems:?}");
+    assert!(with("{ every: often, keep: 1, dir: /b }").unwrap_err().to_string().contains("often"));
+}

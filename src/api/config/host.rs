@@ -1,6 +1,6 @@
 //! One host: who it is, what it does, whom it knows.
 
-use crate::config::{NetworkConfig, Timing};
+use crate::config::{BackupConfig, NetworkConfig, Timing};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -94,6 +94,9 @@ pub struct HostConfig {
     /// Timing, the same on all hosts.
     #[serde(default)]
     pub timing: Timing,
+    /// Backups that this host makes by itself whenever it is the leading master; none when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<BackupConfig>,
     /// Where images are kept; below `dataDir` when absent. Hosts on one machine may share it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_dir: Option<PathBuf>,
@@ -153,6 +156,7 @@ impl HostConfig {
             ));
         }
         problems.extend(self.network.problems());
+        problems.extend(self.backup.iter().flat_map(BackupConfig::problems));
         problems
     }
 

@@ -1,6 +1,6 @@
 //! What a host that joins asks, and what it is told.
 
-use crate::config::{HostConfig, MasterAddress, NetworkConfig, Ports, Role, Timing};
+use crate::config::{BackupConfig, HostConfig, MasterAddress, NetworkConfig, Ports, Role, Timing};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -44,6 +44,9 @@ pub struct Joined {
     pub network: NetworkConfig,
     /// Settings that all hosts share.
     pub timing: Timing,
+    /// What masters do as leaders; paths are the same on all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<BackupConfig>,
 }
 
 impl Joined {
@@ -58,6 +61,7 @@ impl Joined {
             ports: config.ports,
             network: config.network.clone(),
             timing: config.timing,
+            backup: config.backup.clone(),
         }
     }
 }

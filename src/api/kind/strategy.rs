@@ -56,6 +56,15 @@ pub trait Strategy: Send + Sync + 'static {
     /// What is wrong with this change (immutable fields and the like); `object` passed [`Strategy::validate`] too.
     fn validate_update(&self, object: &Value, old: &Value, part: Option<Subresource>) -> Vec<Cause>;
 
+    /// What is valid and yet not what the user may expect: told with the answer to a write.
+    fn warnings(&self, object: &Value) -> Vec<String>;
+
+    /// Dependents stay when a delete says nothing of them.
+    fn orphans_by_default(&self) -> bool;
+
+    /// A replacement of what is not there creates it.
+    fn creates_on_update(&self) -> bool;
+
     /// Fields that field selectors may name, besides `metadata.name` and `metadata.namespace`.
     fn selectable_fields(&self) -> &'static [&'static str];
 

@@ -28,6 +28,12 @@ pub trait Kind: Send + Sync + 'static {
     /// A create may carry a status (nodes that register themselves).
     const CREATES_STATUS: bool = false;
 
+    /// Dependents stay when a delete says nothing of them: kinds older than the garbage collector.
+    const ORPHANS_BY_DEFAULT: bool = false;
+
+    /// A replacement of what is not there creates it (upstream `AllowCreateOnUpdate`).
+    const CREATES_ON_UPDATE: bool = false;
+
     /// Fills in defaults.
     fn default(_object: &mut Value) {}
 
@@ -42,6 +48,11 @@ pub trait Kind: Send + Sync + 'static {
 
     /// What is wrong with a change.
     fn validate_update(_object: &Self::Object, _old: &Self::Object, _part: Option<Subresource>) -> Vec<Cause> {
+        Vec::new()
+    }
+
+    /// What is valid and yet not what the user may expect.
+    fn warnings(_object: &Value) -> Vec<String> {
         Vec::new()
     }
 
@@ -191,6 +202,18 @@ impl<K: Kind> Strategy for Typed<K> {
             (Err(wrong), _) | (_, Err(wrong)) => causes.extend(wrong),
         }
         causes
+    }
+
+    fn warnings(&self, object: &Value) -> Vec<String> {
+        K::warnings(object)
+    }
+
+    fn orphans_by_default(&self) -> bool {
+        K::ORPHANS_BY_DEFAULT
+    }
+
+    fn creates_on_update(&self) -> bool {
+        K::CREATES_ON_UPDATE
     }
 
     fn selectable_fields(&self) -> &'static [&'static str] {

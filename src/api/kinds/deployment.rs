@@ -5,7 +5,7 @@ use crate::format;
 use crate::kind::{Column, Kind, KindInfo, Subresource};
 use crate::kinds::columns::{self, AGE, NAME, text, wide};
 use crate::kinds::template::{
-    default_template, int_or_percent, is_zero, nonnegative, required_selector, validate_template,
+    default_template, int_or_percent, is_zero, nonnegative, required_selector, template_warnings, validate_template,
 };
 use crate::selector::Selector;
 use crate::status::Cause;
@@ -97,6 +97,10 @@ impl Kind for Deployment {
             (Some(new), Some(old)) => immutable("spec.selector", &new.selector, &old.selector),
             _ => Vec::new(),
         }
+    }
+
+    fn warnings(object: &Value) -> Vec<String> {
+        template_warnings(object)
     }
 
     fn cells(object: &Value, now: &str) -> Vec<Value> {

@@ -30,6 +30,8 @@ impl Kind for Endpoints {
         counts_generations: false,
     };
 
+    const CREATES_ON_UPDATE: bool = true;
+
     const COLUMNS: &'static [Column] =
         &[NAME, text("Endpoints", "The set of all endpoints is the union of all subsets."), AGE];
 

@@ -27,6 +27,8 @@ impl Kind for Event {
         counts_generations: false,
     };
 
+    const CREATES_ON_UPDATE: bool = true;
+
     const COLUMNS: &'static [Column] = &[
         text("Last Seen", "Time of the most recent occurrence of this event."),
         text("Type", "Type of this event (Normal, Warning), new types could be added in the future"),

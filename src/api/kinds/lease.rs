@@ -27,6 +27,8 @@ impl Kind for Lease {
         counts_generations: false,
     };
 
+    const CREATES_ON_UPDATE: bool = true;
+
     const COLUMNS: &'static [Column] =
         &[NAME, text("Holder", "holderIdentity contains the identity of the holder of a current lease."), AGE];
 

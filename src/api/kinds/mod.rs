@@ -24,9 +24,9 @@ mod service;
 mod service_account;
 mod stateful_set;
 mod storage_class;
-mod template;
 #[cfg(test)]
-mod tests;
+mod strategy_tests;
+mod template;
 mod volume;
 
 pub use claim::{PROTECTION as CLAIM_PROTECTION, PersistentVolumeClaim};

@@ -3,7 +3,7 @@
 use crate::cause::immutable;
 use crate::kind::{Column, Kind, KindInfo, Subresource};
 use crate::kinds::columns::{self, AGE, NAME, integer, wide};
-use crate::kinds::template::{default_template, nonnegative, required_selector, validate_template};
+use crate::kinds::template::{default_template, nonnegative, required_selector, template_warnings, validate_template};
 use crate::selector::Selector;
 use crate::status::Cause;
 use crate::value::{At, set, set_default};
@@ -74,6 +74,10 @@ impl Kind for ReplicaSet {
             (Some(new), Some(old)) => immutable("spec.selector", &new.selector, &old.selector),
             _ => Vec::new(),
         }
+    }
+
+    fn warnings(object: &Value) -> Vec<String> {
+        template_warnings(object)
     }
 
     fn cells(object: &Value, now: &str) -> Vec<Value> {

@@ -2,7 +2,7 @@
 
 use crate::kind::{Column, Kind, KindInfo, Subresource};
 use crate::kinds::columns::{self, AGE, NAME, integer, wide};
-use crate::kinds::template::{default_template, nonnegative, validate_template};
+use crate::kinds::template::{default_template, nonnegative, template_warnings, validate_template};
 use crate::metadata;
 use crate::selector::Selector;
 use crate::status::Cause;
@@ -39,6 +39,8 @@ impl Kind for ReplicationController {
         wide("Images", "Images referenced by each container in the template."),
         wide("Selector", "Selector is a label query over pods that should match the replicas count."),
     ];
+
+    const ORPHANS_BY_DEFAULT: bool = true;
 
     const SELECTABLE: &'static [&'static str] = &["status.replicas"];
 
@@ -77,6 +79,10 @@ impl Kind for ReplicationController {
             }
         }
         causes
+    }
+
+    fn warnings(object: &Value) -> Vec<String> {
+        template_warnings(object)
     }
 
     fn cells(object: &Value, now: &str) -> Vec<Value> {

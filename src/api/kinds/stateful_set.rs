@@ -6,7 +6,7 @@ use crate::kind::{Column, Kind, KindInfo, Subresource};
 use crate::kinds::claim;
 use crate::kinds::columns::{self, AGE, NAME, text, wide};
 use crate::kinds::template::{
-    default_template, int_or_percent, is_zero, nonnegative, required_selector, validate_template,
+    default_template, int_or_percent, is_zero, nonnegative, required_selector, template_warnings, validate_template,
 };
 use crate::status::Cause;
 use crate::value::{At, list_mut, set, set_default};
@@ -111,6 +111,10 @@ impl Kind for StatefulSet {
         allowed.persistent_volume_claim_retention_policy.clone_from(&old.persistent_volume_claim_retention_policy);
         allowed.min_ready_seconds = old.min_ready_seconds;
         if allowed == *old { Vec::new() } else { vec![Cause::forbidden("spec", MAY_CHANGE)] }
+    }
+
+    fn warnings(object: &Value) -> Vec<String> {
+        template_warnings(object)
     }
 
     fn cells(object: &Value, now: &str) -> Vec<Value> {

@@ -6,7 +6,7 @@ use crate::kinds::pod;
 use crate::metadata;
 use crate::selector::Selector;
 use crate::status::Cause;
-use crate::value::at_mut;
+use crate::value::{At, at_mut};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -17,6 +17,12 @@ pub fn default_template(object: &mut Value) {
     if let Some(spec) = at_mut(object, "spec.template.spec") {
         pod::default_spec(spec);
     }
+}
+
+/// What the user should know of `spec.template.spec`.
+pub fn template_warnings(object: &Value) -> Vec<String> {
+    let path = "spec.template.spec";
+    pod::spec_warnings(object.at(path), path)
 }
 
 /// Not below zero.

@@ -1,6 +1,6 @@
 //! OpenAPI v3 documents, one per group and version, made from the types' own schemas and the table of merge keys.
 //!
-//! Version 2 (`/openapi/v2`) is not served: clients that know v3 ask for v3 first.
+//! Version 2 (`/openapi/v2`) is not served: clients that know v3 ask for v3 first, and Go's take v2 as protobuf only.
 
 mod document;
 mod paths;

@@ -1,5 +1,6 @@
 //! The three kinds of patches: JSON patch (RFC 6902), merge patch (RFC 7386), strategic merge patch.
 
+mod order;
 mod strategic;
 
 pub use strategic::strategic;

@@ -3,6 +3,7 @@
 //! Upstream's `strategicpatch`: <https://kubernetes.io/docs/tasks/manage-kubernetes-objects/update-api-object-kubectl-patch/>.
 
 use super::PatchError;
+use super::order::{follows, interleaved};
 use crate::schema::{Definitions, Field, PatchStrategy, Shape};
 use serde_json::{Map, Value};
 
@@ -91,8 +92,9 @@ impl<'a> Merger<'a> {
             if let Some(field) = name.strip_prefix(DELETE_FROM) {
                 delete_scalars(&mut original, field, value)?;
             } else if let Some(field) = name.strip_prefix(ORDER) {
-                if !patch.contains_key(field) {
-                    self.reorder(shape, &mut original, field, value)?;
+                if let (None, Some(Value::Array(here))) = (patch.get(field), original.get(field)) {
+                    let sorted = self.ordered(shape, field, here.clone(), (&[], value), here)?;
+                    original.insert(field.to_owned(), Value::Array(sorted));
                 }
             } else if !matches!(name.as_str(), DIRECTIVE | RETAIN_KEYS) {
                 self.set(shape, &mut original, patch, name, value)?;
@@ -129,11 +131,11 @@ impl<'a> Merger<'a> {
                     Some(Value::Array(list)) => list,
                     _ => Vec::new(),
                 };
-                let merged = self.list(shape, name, here, items)?;
-                original.insert(name.to_owned(), Value::Array(merged));
+                let mut merged = self.list(shape, name, here.clone(), items)?;
                 if let Some(order) = patch.get(&format!("{ORDER}{name}")) {
-                    self.reorder(shape, original, name, order)?;
+                    merged = self.ordered(shape, name, merged, (items, order), &here)?;
                 }
+                original.insert(name.to_owned(), Value::Array(merged));
             }
             scalar => {
                 original.insert(name.to_owned(), scalar.clone());
@@ -148,7 +150,7 @@ impl<'a> Merger<'a> {
             return Ok(patch.iter().filter(|item| item.get(DIRECTIVE).is_none()).map(clean).collect());
         }
         if rule.key.is_empty() {
-            return Ok(union(original, patch));
+            return Ok(interleaved(union(&original, patch), patch, &original, ""));
         }
         let item_shape = match self.child(shape, name) {
             Shape::List(items) => items,
@@ -169,6 +171,8 @@ impl<'a> Merger<'a> {
             // The rest of the patch is the list now.
             return Ok(patch.iter().filter(|item| !is_replace(item)).map(clean).collect());
         }
+        // What goes has gone before anything is merged.
+        let mut merges = Vec::new();
         for item in patch {
             let Some(map) = item.as_object() else {
                 return Err(PatchError::malformed(format!("a list merged by {key} must hold objects only")));
@@ -178,58 +182,47 @@ impl<'a> Merger<'a> {
                 return Err(PatchError::malformed(format!("map: {shown} does not contain declared merge key: {key}")));
             };
             match map.get(DIRECTIVE).map(Value::as_str) {
-                None | Some(Some("merge")) => {}
-                Some(Some("delete")) => {
-                    original.retain(|have| have.get(key) != Some(id));
-                    continue;
-                }
+                None | Some(Some("merge")) => merges.push((id, map)),
+                Some(Some("delete")) => original.retain(|have| have.get(key) != Some(id)),
                 Some(other) => return Err(unknown_directive(other, map.get(DIRECTIVE))),
             }
-            let found = original.iter_mut().find(|have| have.get(key) == Some(id));
-            match found {
+        }
+        let mut merged = original.clone();
+        for (id, map) in &merges {
+            match merged.iter_mut().find(|have| have.get(key) == Some(*id)) {
                 Some(have) => {
                     let here = have.as_object().cloned().unwrap_or_default();
                     *have = Value::Object(self.maps(shape, here, map)?);
                 }
-                None => original.push(Value::Object(self.maps(shape, Map::new(), map)?)),
+                None => merged.push(Value::Object(self.maps(shape, Map::new(), map)?)),
             }
         }
-        Ok(original)
+        let wanted: Vec<Value> = merges.iter().map(|(_, map)| Value::Object((*map).clone())).collect();
+        Ok(interleaved(merged, &wanted, &original, key))
     }
 
-    /// `$setElementOrder`: listed items stand in that order, the others stay behind the listed one they followed.
-    fn reorder(
+    /// `$setElementOrder`: the items that it lists stand in that order; the others keep theirs, and their places if they can.
+    fn ordered(
         &self,
         shape: &Shape,
-        original: &mut Map<String, Value>,
         name: &str,
-        order: &Value,
-    ) -> Result<(), PatchError> {
+        merged: Vec<Value>,
+        (patch, order): (&[Value], &Value),
+        original: &[Value],
+    ) -> Result<Vec<Value>, PatchError> {
         let order = order.as_array().ok_or_else(|| PatchError::malformed(format!("{ORDER}{name} must be a list")))?;
         let rule = self.list_rule(shape, name);
-        let Some(Value::Array(list)) = original.get_mut(name) else {
-            return Ok(());
-        };
         if !rule.merges {
-            return Ok(());
+            return Ok(merged);
         }
-        let id = |item: &Value| {
-            if rule.key.is_empty() { Some(item.clone()) } else { item.get(rule.key).cloned() }
-        };
-        let wanted: Vec<Value> = order.iter().filter_map(id).collect();
-        let place = |item: &Value| id(item).and_then(|id| wanted.iter().position(|want| *want == id));
-        let mut listed: Vec<(usize, Value)> =
-            list.iter().filter_map(|item| Some((place(item)?, item.clone()))).collect();
-        listed.sort_by_key(|(at, _)| *at);
-        // Items that the client does not list keep their place relative to what stood before them.
-        let mut out: Vec<Value> = listed.into_iter().map(|(_, item)| item).collect();
-        for (index, item) in list.iter().enumerate().filter(|(_, item)| place(item).is_none()) {
-            let before = index.checked_sub(1).and_then(|at| list.get(at));
-            let at = before.and_then(|before| out.iter().position(|have| have == before)).map_or(0, |at| at + 1);
-            out.insert(at, item.clone());
+        let kept: Vec<Value> = patch.iter().filter(|item| item.get(DIRECTIVE).is_none()).cloned().collect();
+        if !order.is_empty() && !follows(&kept, order, rule.key) {
+            let (patch, order) = (Value::from(kept), Value::from(order.clone()));
+            let message =
+                format!("the order in the patch's list {name}, {patch}, does not match {ORDER}{name}, {order}");
+            return Err(PatchError::malformed(message));
         }
-        *list = out;
-        Ok(())
+        Ok(interleaved(merged, order, original, rule.key))
     }
 }
 
@@ -250,13 +243,14 @@ fn delete_scalars(original: &mut Map<String, Value>, field: &str, values: &Value
     Ok(())
 }
 
-fn union(mut original: Vec<Value>, patch: &[Value]) -> Vec<Value> {
-    for item in patch {
-        if !original.contains(item) {
-            original.push(item.clone());
+fn union(original: &[Value], patch: &[Value]) -> Vec<Value> {
+    let mut union = Vec::<Value>::with_capacity(original.len());
+    for item in original.iter().chain(patch) {
+        if !union.contains(item) {
+            union.push(item.clone());
         }
     }
-    original
+    union
 }
 
 fn without_nulls(map: Map<String, Value>) -> Map<String, Value> {

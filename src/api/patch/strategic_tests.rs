@@ -24,7 +24,7 @@ fn containers_merge_by_name() {
         json!({ "spec": { "containers": [{ "name": "a", "image": "1", "tty": true }, { "name": "b", "image": "2" }] } }),
         json!({ "spec": { "containers": [{ "name": "a", "image": "3" }, { "name": "c", "image": "4" }] } }),
         json!({ "spec": { "containers": [
-            { "name": "a", "image": "3", "tty": true }, { "name": "b", "image": "2" }, { "name": "c", "image": "4" },
+            { "name": "a", "image": "3", "tty": true }, { "name": "c", "image": "4" }, { "name": "b", "image": "2" },
         ] } }),
     );
 }
@@ -78,7 +78,7 @@ fn atomic_lists_are_replaced_and_scalar_lists_joined() {
         POD,
         json!({ "metadata": { "finalizers": ["a/a"] }, "spec": { "tolerations": [{ "key": "x" }] } }),
         json!({ "metadata": { "finalizers": ["b/b", "a/a"] }, "spec": { "tolerations": [{ "key": "y" }] } }),
-        json!({ "metadata": { "finalizers": ["a/a", "b/b"] }, "spec": { "tolerations": [{ "key": "y" }] } }),
+        json!({ "metadata": { "finalizers": ["b/b", "a/a"] }, "spec": { "tolerations": [{ "key": "y" }] } }),
     );
     check(
         POD,
@@ -113,7 +113,28 @@ fn element_order_sorts_and_leaves_strangers_in_place() {
             "$setElementOrder/containers": [{ "name": "b" }, { "name": "c" }, { "name": "a" }],
             "containers": [{ "name": "c" }],
         } }),
-        json!({ "spec": { "containers": [{ "name": "b" }, { "name": "c" }, { "name": "a" }, { "name": "sidecar" }] } }),
+        json!({ "spec": { "containers": [{ "name": "sidecar" }, { "name": "b" }, { "name": "c" }, { "name": "a" }] } }),
+    );
+    check(
+        POD,
+        json!({ "metadata": { "finalizers": ["a/a", "x/x", "b/b"] } }),
+        json!({ "metadata": { "$setElementOrder/finalizers": ["b/b", "a/a"] } }),
+        json!({ "metadata": { "finalizers": ["x/x", "b/b", "a/a"] } }),
+    );
+    let out_of_order = json!({ "spec": {
+        "$setElementOrder/containers": [{ "name": "a" }, { "name": "b" }], "containers": [{ "name": "b" }, { "name": "a" }],
+    } });
+    let error = apply(POD, &json!({}), &out_of_order).unwrap_err();
+    assert!(error.message.contains("does not match $setElementOrder/containers"), "{error}");
+}
+
+#[test]
+fn an_item_deleted_and_given_anew_by_one_patch_is_new() {
+    check(
+        POD,
+        json!({ "spec": { "containers": [{ "name": "a", "image": "1", "tty": true }] } }),
+        json!({ "spec": { "containers": [{ "name": "a", "image": "2" }, { "name": "a", "$patch": "delete" }] } }),
+        json!({ "spec": { "containers": [{ "name": "a", "image": "2" }] } }),
     );
 }
 

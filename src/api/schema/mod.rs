@@ -6,7 +6,7 @@ mod compile;
 mod decode;
 mod merge_keys;
 #[cfg(test)]
-#[allow(clippy::panic)]
+#[allow(clippy::panic, reason = "tests")]
 mod tests;
 
 pub use compile::{Definitions, Roots};

@@ -51,6 +51,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_added_is_as_long_as_configured() {
+        let own = json!({ "key": TAINTS[1], "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 7 });
+        for seconds in [0, 300] {
+            let mut pod = json!({ "spec": { "tolerations": [own] } });
+            add_missing(&mut pod, seconds);
+            let added =
+                json!({ "key": TAINTS[0], "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": seconds });
+            assert_eq!(pod["spec"]["tolerations"], json!([own, added]));
+        }
+    }
+
+    #[test]
     fn explicit_tolerations_win() {
         for (own, added) in [
             (json!([]), 2),

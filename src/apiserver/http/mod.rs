@@ -33,6 +33,12 @@ pub use server::{Server, ServerError, serve};
 pub use tls::TlsPems;
 
 #[cfg(test)]
+mod client;
+#[cfg(test)]
 mod http_tests;
 #[cfg(test)]
+mod operations_tests;
+#[cfg(test)]
 mod tls_tests;
+#[cfg(test)]
+mod watch_tests;

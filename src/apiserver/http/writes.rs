@@ -79,7 +79,8 @@ async fn change(front: &Arc<Front>, verb: Verb, target: &Target, asked: &Asked, 
     let mut options = options(asked)?;
     let object = if verb == Verb::Update {
         let json = intake::object(&asked.headers, body, &mut options)?;
-        front.api.update(&caller(asked), target, json, &options).await?
+        let (object, created) = front.api.replace(&caller(asked), target, json, &options).await?;
+        return shown(if created { 201 } else { 200 }, target, &object, asked, &options);
     } else if intake::content_type(&asked.headers) == "application/apply-patch+yaml" {
         let json = intake::yaml(body, &mut options)?;
         let (object, created) = front.api.apply(&caller(asked), target, &json, &options).await?;
@@ -133,16 +134,24 @@ fn delete_options(asked: &Asked, body: &[u8]) -> Result<DeleteOptions, Status> {
 
 async fn delete(front: &Arc<Front>, target: &Target, asked: &Asked, body: &[u8]) -> Result<Answer, Status> {
     let options = delete_options(asked, body)?;
+    let warnings = deletion_warnings(target, &options);
     let deleted = front.api.delete(&caller(asked), target, &options).await?;
     if !deleted.gone {
-        return shown(200, target, &deleted.object, asked, &WriteOptions::default());
+        return Ok(with_warnings(shown(200, target, &deleted.object, asked, &WriteOptions::default())?, warnings));
     }
     let info = target.info();
     let mut details = json!({ "name": target.name, "kind": info.plural, "uid": &*deleted.object.meta.uid });
     if !info.group.is_empty() {
         details["group"] = info.group.into();
     }
-    success(200, asked, Some(details))
+    Ok(with_warnings(success(200, asked, Some(details))?, warnings))
+}
+
+/// Upstream's, of Jobs that leave their pods behind.
+fn deletion_warnings(target: &Target, options: &DeleteOptions) -> Vec<String> {
+    let warns = target.kind.info().qualified() == "jobs.batch" && options.propagation.is_none();
+    let text = "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning";
+    warns.then(|| text.to_owned()).into_iter().collect()
 }
 
 fn success(code: u16, asked: &Asked, details: Option<Value>) -> Result<Answer, Status> {
@@ -168,7 +177,8 @@ async fn delete_collection(front: &Arc<Front>, target: &Target, asked: &Asked, b
     let items = front.api.delete_collection(&caller(asked), target, &selection, &options).await?;
     let revision = front.api.store.view().revision();
     let listing = Listing { items, revision, token: None, remaining: None };
-    Ok(render::list(target, listing, form(asked)?, Api::moment().now))
+    let answer = render::list(target, listing, form(asked)?, Api::moment().now);
+    Ok(with_warnings(answer, deletion_warnings(target, &options)))
 }
 
 /// Binds a pod; the name may stand in the body only.

@@ -64,16 +64,14 @@ fn start(target: &Target, asked: &Asked, place: &Place) -> Result<StreamStart, S
         tty: flag("tty")?,
         stdin: flag("stdin")?,
         stdout: flag("stdout")?,
-        stderr: flag("stderr")?,
+        // A terminal has one output: upstream drops the other wish, too.
+        stderr: flag("stderr")? && !flag("tty")?,
     };
     if target.part == Some(Subresource::Exec) && start.command.is_empty() {
         return Err(Status::bad_request("you must specify at least one command for the container"));
     }
     if !start.stdin && !start.stdout && !start.stderr {
         return Err(Status::bad_request("you must specify at least 1 of stdin, stdout, stderr"));
-    }
-    if start.tty && start.stderr {
-        return Err(Status::bad_request("tty and stderr cannot both be true"));
     }
     Ok(start)
 }

@@ -38,7 +38,10 @@ impl Api {
         Ok(self.carry_out(caller, options.dry_run, plan).await?.object)
     }
 
-    #[allow(clippy::too_many_arguments)]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "one plan for create, apply and replace: what they differ in is passed in"
+    )]
     pub(super) fn plan_create(
         &self,
         view: &View,
@@ -87,6 +90,7 @@ impl Api {
         if !causes.is_empty() {
             return Err(Status::invalid(info.group, info.kind, shown_name(&object), causes));
         }
+        target.kind.warnings(&object).into_iter().for_each(|warning| options.warnings.add(warning));
         if ownership == Ownership::Changes {
             managers::record(&mut object, None, &target, managers::manager(caller, options), &moment.now);
         }

@@ -25,7 +25,7 @@ pub(super) enum Verdict {
 /// Judges the delete of an object.
 pub(super) fn judge(target: &Target, object: &Value, options: &DeleteOptions, moment: &Moment) -> Verdict {
     let mut marked = object.clone();
-    propagate(&mut marked, options.propagation);
+    propagate(&mut marked, options.propagation.or_else(|| unasked(target, object)));
     if target.is_core("namespaces") {
         return namespace(marked, object, moment);
     }
@@ -84,6 +84,12 @@ fn namespace(mut marked: Value, object: &Value, moment: &Moment) -> Verdict {
     }
     set(&mut marked, "status.phase", "Terminating");
     if marked == *object { Verdict::Pending } else { Verdict::Mark(marked) }
+}
+
+/// The propagation of a delete that names none: the finalizers that are there say it, else the kind does.
+fn unasked(target: &Target, object: &Value) -> Option<Propagation> {
+    let said = meta::finalizers(object).iter().any(|name| matches!(*name, FOREGROUND | ORPHAN));
+    (target.kind.orphans_by_default() && !said).then_some(Propagation::Orphan)
 }
 
 /// `propagationPolicy` becomes finalizers, which the garbage collector removes.

@@ -47,4 +47,8 @@ pub(crate) use scale::scale_of;
 pub use target::Target;
 
 #[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod unique_tests;
+#[cfg(test)]
 mod write_tests;

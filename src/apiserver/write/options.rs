@@ -97,7 +97,7 @@ pub struct DeleteOptions {
     pub dry_run: bool,
     /// `gracePeriodSeconds`; 0 removes at once.
     pub grace: Option<i64>,
-    /// `propagationPolicy`; the kind's own (background) when absent.
+    /// `propagationPolicy`; the kind's own (mostly background) when absent.
     pub propagation: Option<Propagation>,
     /// What must be true.
     pub preconditions: Preconditions,

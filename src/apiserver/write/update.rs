@@ -33,7 +33,25 @@ impl Api {
         json: Value,
         options: &WriteOptions,
     ) -> Result<Arc<Object>, Status> {
+        self.replace(caller, target, json, options).await.map(|(object, _)| object)
+    }
+
+    /// As [`Api::update`]; an object that is not there is created if its kind allows that. Gives the object, and whether
+    /// it is new.
+    ///
+    /// # Errors
+    /// 400, 403, 404, 409 `Conflict`, 422, and what the store refuses.
+    pub async fn replace(
+        &self,
+        caller: &Caller,
+        target: &Target,
+        json: Value,
+        options: &WriteOptions,
+    ) -> Result<(Arc<Object>, bool), Status> {
         let moment = Self::moment();
+        let creates = target.part.is_none() && target.kind.creates_on_update();
+        let new_uid = uuid::Uuid::new_v4().to_string();
+        let mut created = false;
         let scaled = if target.part == Some(Subresource::Scale) {
             scale::check(&json)?;
             None
@@ -41,7 +59,20 @@ impl Api {
             Some(addressed(target, decode(target, &json, options)?)?)
         };
         let plan = |view: &View| {
-            let current = self.current(view, target)?;
+            let found = self.current(view, target);
+            created = creates && found.is_err();
+            if let (true, Some(object)) = (created, &scaled) {
+                let uid = object.text("metadata.uid");
+                if !uid.is_empty() {
+                    // What is replaced is gone: its writer does not want another one in its place.
+                    let info = target.info();
+                    let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: ");
+                    return Err(Status::conflict(info.group, info.plural, &target.name, &why));
+                }
+                let how = Ownership::Changes;
+                return self.plan_create(view, caller, target, object, &new_uid, &moment, options, how);
+            }
+            let current = found?;
             let old = stored(&current)?;
             let new = match &scaled {
                 Some(object) => object.clone(),
@@ -49,7 +80,8 @@ impl Api {
             };
             self.plan_update(view, caller, target, &current, &old, new, &moment, options, Ownership::Changes)
         };
-        Ok(self.carry_out(caller, options.dry_run, plan).await?.object)
+        let done = self.carry_out(caller, options.dry_run, plan).await?;
+        Ok((done.object, created))
     }
 
     /// Changes an object by a function of what it is, computed anew whenever another write came first. The function gets
@@ -85,7 +117,7 @@ impl Api {
         view.get(&target.key()).cloned().ok_or_else(|| Status::not_found(info.group, info.plural, &target.name))
     }
 
-    #[allow(clippy::too_many_arguments)]
+    #[allow(clippy::too_many_arguments, reason = "one plan for all changes: what they differ in is passed in")]
     pub(super) fn plan_update(
         &self,
         view: &View,
@@ -136,6 +168,9 @@ impl Api {
         };
         if settled {
             return Ok(Plan::Settled(current.clone()));
+        }
+        if target.part.is_none() && object.at("spec") != old.at("spec") {
+            target.kind.warnings(&object).into_iter().for_each(|warning| options.warnings.add(warning));
         }
         if ownership == Ownership::Changes {
             managers::record(&mut object, Some(old), target, managers::manager(caller, options), &moment.now);

@@ -1,60 +1,11 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used)]
 
+use super::fixture::{fixture, pod, service, target, value};
 use super::*;
-use crate::config::ApiConfig;
 use raftsman_api::kind::Subresource;
 use raftsman_api::value::{At, set};
-use raftsman_state::{Key, Object};
 use raftsman_store::border::{Leadership, Store};
-use raftsman_store::memory::MemoryStore;
 use serde_json::{Value, json};
-use std::sync::Arc;
-
-struct Fixture {
-    api: Arc<Api>,
-    store: Arc<MemoryStore>,
-    caller: Caller,
-}
-
-async fn fixture() -> Fixture {
-    let store = Arc::new(MemoryStore::default());
-    let api = Api::new(store.clone(), ApiConfig::default());
-    let caller = Caller::system("system:test", "test");
-    crate::bootstrap(&api, &caller).await.unwrap();
-    Fixture { api, store, caller }
-}
-
-fn target(plural: &str, name: &str) -> Target {
-    let group = if matches!(plural, "deployments" | "replicasets") { "apps" } else { "" };
-    let namespace = if plural == "namespaces" || plural == "nodes" { "" } else { "default" };
-    Target::named(group, "v1", plural, namespace, name).unwrap()
-}
-
-fn value(object: &Object) -> Value {
-    serde_json::from_slice(&object.json).unwrap()
-}
-
-fn pod(name: &str) -> Value {
-    json!({ "metadata": { "name": name }, "spec": { "containers": [{ "name": "c", "image": "i" }] } })
-}
-
-fn service(name: &str, spec: Value) -> Value {
-    let mut service = json!({ "metadata": { "name": name }, "spec": { "ports": [{ "port": 80 }] } });
-    for (key, value) in spec.as_object().unwrap() {
-        service["spec"][key] = value.clone();
-    }
-    service
-}
-
-impl Fixture {
-    async fn create(&self, plural: &str, json: Value) -> Result<Arc<Object>, raftsman_api::status::Status> {
-        self.api.create(&self.caller, &target(plural, ""), json, &WriteOptions::default()).await
-    }
-
-    fn held(&self, resource: &str, name: &str) -> bool {
-        self.store.view().get(&Key::new(&resource.into(), "", name)).is_some()
-    }
-}
 
 #[tokio::test]
 async fn what_is_created_is_defaulted_admitted_stamped_and_stored() {
@@ -241,67 +192,6 @@ async fn finalizers_hold_and_the_last_one_lets_go_in_the_same_write() {
 }
 
 #[tokio::test]
-async fn service_addresses_are_unique_and_freed() {
-    let f = fixture().await;
-    assert!(f.held("networking.k8s.io/ipaddresses", "10.96.0.1"));
-    let taken = f.create("services", service("a", json!({ "clusterIP": "10.96.0.1" }))).await.unwrap_err();
-    assert!(taken.message.contains("failed to allocate IP 10.96.0.1: provided IP is already allocated"), "{taken}");
-    let outside = f.create("services", service("a", json!({ "clusterIP": "10.1.0.1" }))).await.unwrap_err();
-    assert!(outside.message.contains("The range of valid IPs is 10.96.0.0/16"), "{outside}");
-    let made = value(&f.create("services", service("a", json!({}))).await.unwrap());
-    let ip = made.text("spec.clusterIP").to_owned();
-    assert_eq!(made["spec"]["clusterIPs"], json!([ip]));
-    assert!(f.held("networking.k8s.io/ipaddresses", &ip));
-    let headless = value(&f.create("services", service("h", json!({ "clusterIP": "None" }))).await.unwrap());
-    assert_eq!(headless["spec"]["clusterIPs"], json!(["None"]));
-    f.api.delete(&f.caller, &target("services", "a"), &DeleteOptions::default()).await.unwrap();
-    assert!(!f.held("networking.k8s.io/ipaddresses", &ip));
-}
-
-#[tokio::test]
-async fn node_ports_are_unique_and_freed_with_the_type() {
-    let f = fixture().await;
-    let spec = json!({ "type": "NodePort", "ports": [{ "port": 80, "nodePort": 30001 }] });
-    f.create("services", service("a", spec.clone())).await.unwrap();
-    let taken = f.create("services", service("b", spec)).await.unwrap_err();
-    assert!(
-        taken.message.contains("spec.ports[0].nodePort: Invalid value: 30001: provided port is already allocated"),
-        "{taken}"
-    );
-    let far = json!({ "type": "NodePort", "ports": [{ "port": 80, "nodePort": 80 }] });
-    let far = f.create("services", service("b", far)).await.unwrap_err();
-    assert!(far.message.contains("The range of valid ports is 30000-32767"), "{far}");
-    let b = value(&f.create("services", service("b", json!({ "type": "NodePort" }))).await.unwrap());
-    assert!((30000..=32767).contains(&b["spec"]["ports"][0]["nodePort"].as_i64().unwrap()));
-    let plain = |old: &Value| {
-        let mut new = old.clone();
-        set(&mut new, "spec.type", "ClusterIP");
-        Some(new)
-    };
-    let a = value(&f.api.modify(&f.caller, &target("services", "a"), plain).await.unwrap());
-    assert_eq!(a["spec"]["ports"][0].get("nodePort"), None);
-    assert!(!f.held("raftsman/nodeports", "30001"));
-    // A new address is not drawn for an old Service.
-    assert!(f.held("networking.k8s.io/ipaddresses", a.text("spec.clusterIP")));
-}
-
-#[tokio::test]
-async fn racing_services_never_share_a_port() {
-    let f = fixture().await;
-    let makers = (0..20).map(|n| {
-        let (api, caller) = (f.api.clone(), f.caller.clone());
-        let json = service(&format!("s{n}"), json!({ "type": "NodePort" }));
-        tokio::spawn(async move { api.create(&caller, &target("services", ""), json, &WriteOptions::default()).await })
-    });
-    let mut seen = std::collections::BTreeSet::new();
-    for made in futures::future::join_all(makers).await {
-        let made = value(&made.unwrap().unwrap());
-        assert!(seen.insert(made["spec"]["ports"][0]["nodePort"].as_i64().unwrap()));
-        assert!(seen.insert(-i64::from(u32::from(made.text("spec.clusterIP").parse::<std::net::Ipv4Addr>().unwrap()))));
-    }
-}
-
-#[tokio::test]
 async fn strict_and_warning_validation_of_fields() {
     let f = fixture().await;
     let mut json = pod("p");
@@ -401,36 +291,78 @@ async fn collections_are_deleted_by_selection() {
 }
 
 #[tokio::test]
-async fn a_range_of_pod_addresses_has_one_node_and_is_freed_with_it() {
+async fn a_replacement_of_nothing_creates_what_its_kind_allows() {
     let f = fixture().await;
-    let node = |name: &str, spec: Value| json!({ "metadata": { "name": name }, "spec": spec });
-    f.create("nodes", node("a", json!({ "podCIDR": "10.244.0.0/24" }))).await.unwrap();
-    assert!(f.held("raftsman/podcidrs", "10.244.0.0"));
-    for spec in [json!({ "podCIDR": "10.244.0.0/24" }), json!({ "podCIDRs": ["10.244.0.0/23"] })] {
-        let refused = f.create("nodes", node("b", spec)).await.unwrap_err();
-        assert_eq!(refused.reason, "Invalid");
-        assert!(refused.message.contains("which node a has"), "{}", refused.message);
-    }
-    // Two at once: one of them.
-    f.create("nodes", node("b", json!({}))).await.unwrap();
-    f.create("nodes", node("c", json!({}))).await.unwrap();
-    let give = |name: &'static str| {
-        let (api, caller) = (f.api.clone(), f.caller.clone());
-        async move {
-            api.modify(&caller, &target("nodes", name), |old| {
+    let options = WriteOptions::default();
+    let lease = Target::named("coordination.k8s.io", "v1", "leases", "default", "l").unwrap();
+    let json = json!({ "metadata": { "name": "l" }, "spec": { "holderIdentity": "a" } });
+    let (made, created) = f.api.replace(&f.caller, &lease, json.clone(), &options).await.unwrap();
+    assert!(created && value(&made).has("metadata.uid"));
+    let (same, created) = f.api.replace(&f.caller, &lease, value(&made), &options).await.unwrap();
+    assert!(!created && same.revision == made.revision);
+    // Who replaces a certain one does not want another in its place.
+    f.api.delete(&f.caller, &lease, &DeleteOptions::default()).await.unwrap();
+    let refused = f.api.replace(&f.caller, &lease, value(&made), &options).await.unwrap_err();
+    assert_eq!((refused.code, refused.reason), (409, "Conflict"));
+    let plain = json!({ "metadata": { "name": "c" } });
+    let refused = f.api.replace(&f.caller, &target("configmaps", "c"), plain, &options).await.unwrap_err();
+    assert_eq!(refused.code, 404);
+}
+
+#[tokio::test]
+async fn dependents_of_old_kinds_are_orphaned_unless_a_delete_says_otherwise() {
+    let f = fixture().await;
+    let spec = json!({
+        "selector": { "a": "b" },
+        "template": { "metadata": { "labels": { "a": "b" } }, "spec": { "containers": [{ "name": "c", "image": "i" }] } },
+    });
+    for (propagation, own, expected) in [
+        (None, json!([]), Some(json!(["orphan"]))),
+        (None, json!(["foregroundDeletion"]), Some(json!(["foregroundDeletion"]))),
+        (Some(Propagation::Foreground), json!([]), Some(json!(["foregroundDeletion"]))),
+        (Some(Propagation::Background), json!([]), None),
+    ] {
+        let json = json!({ "metadata": { "name": "rc", "finalizers": own }, "spec": spec });
+        f.create("replicationcontrollers", json).await.unwrap();
+        let rc = target("replicationcontrollers", "rc");
+        let options = DeleteOptions { propagation, ..DeleteOptions::default() };
+        let deleted = f.api.delete(&f.caller, &rc, &options).await.unwrap();
+        let held = (!deleted.gone).then(|| value(&deleted.object)["metadata"]["finalizers"].clone());
+        assert_eq!(held, expected, "{propagation:?}");
+        if held.is_some() {
+            let free = |old: &Value| {
                 let mut new = old.clone();
-                set(&mut new, "spec.podCIDR", "10.244.1.0/24");
+                raftsman_api::value::remove(&mut new, "metadata.finalizers");
                 Some(new)
-            })
-            .await
+            };
+            f.api.modify(&f.caller, &rc, free).await.unwrap();
         }
+    }
+    f.create("configmaps", json!({ "metadata": { "name": "c" } })).await.unwrap();
+    assert!(f.api.delete(&f.caller, &target("configmaps", "c"), &DeleteOptions::default()).await.unwrap().gone);
+}
+
+#[tokio::test]
+async fn what_nothing_carries_out_is_warned_of_when_it_is_written() {
+    let f = fixture().await;
+    let template = |image: &str| {
+        json!({
+            "metadata": { "labels": { "a": "b" } },
+            "spec": { "imagePullSecrets": [{ "name": "s" }], "containers": [{ "name": "c", "image": image }] },
+        })
     };
-    let (b, c) = tokio::join!(give("b"), give("c"));
-    assert_eq!([&b, &c].iter().filter(|given| given.is_ok()).count(), 1, "{b:?} {c:?}");
-    // What is written without the range keeps it, and the reservation with it.
-    let kept = f.api.update(&f.caller, &target("nodes", "a"), node("a", json!({})), &WriteOptions::default()).await;
-    assert_eq!(value(&kept.unwrap())["spec"]["podCIDRs"], json!(["10.244.0.0/24"]));
-    f.api.delete(&f.caller, &target("nodes", "a"), &DeleteOptions::default()).await.unwrap();
-    assert!(!f.held("raftsman/podcidrs", "10.244.0.0"));
-    f.create("nodes", node("d", json!({ "podCIDR": "10.244.0.0/24" }))).await.unwrap();
+    let deployment = |image: &str| {
+        let spec = json!({ "selector": { "matchLabels": { "a": "b" } }, "template": template(image) });
+        json!({ "metadata": { "name": "d" }, "spec": spec })
+    };
+    let warned =
+        ["spec.template.spec.imagePullSecrets: accepted but not carried out: images are pulled without credentials"];
+    let options = WriteOptions::default();
+    f.api.create(&f.caller, &target("deployments", ""), deployment("i:1"), &options).await.unwrap();
+    assert_eq!(options.warnings.take(), warned);
+    f.api.update(&f.caller, &target("deployments", "d"), deployment("i:2"), &options).await.unwrap();
+    assert_eq!(options.warnings.take(), warned);
+    let label = json!({ "metadata": { "labels": { "l": "1" } } });
+    f.api.patch(&f.caller, &target("deployments", "d"), PatchKind::Merge, &label, &options).await.unwrap();
+    assert_eq!(options.warnings.take(), [""; 0], "said once is enough");
 }

@@ -1,12 +1,15 @@
-//! Who serves a Service: `v1 Endpoints` and `discovery.k8s.io/v1 EndpointSlice`, from the pods that it selects.
+//! Who serves a Service: `v1 Endpoints` and `discovery.k8s.io/v1 EndpointSlice`, from the pods that it selects
+//! or from Endpoints that somebody else writes.
 
 mod core;
 mod member;
+mod mirror;
 mod slices;
 #[cfg(test)]
 mod tests;
 
 pub use core::Endpoints;
+pub use mirror::EndpointSliceMirroring;
 pub use slices::EndpointSlices;
 
 use crate::objects::{self, NODES, PODS, SERVICES};

@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const CONTROLLER: &str = "endpointslice-controller.k8s.io";
-const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
-const SERVICE_NAME: &str = "kubernetes.io/service-name";
+pub(super) const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
+pub(super) const SERVICE_NAME: &str = "kubernetes.io/service-name";
 const HEADLESS: &str = "service.kubernetes.io/headless";
 /// Endpoints in one slice at most.
 const MOST: usize = 100;
@@ -265,7 +265,7 @@ fn create(
     Some(Action::Create { key, object: serde_json::to_value(&slice).ok()? })
 }
 
-fn delete(slice: &Object) -> Action {
+pub(super) fn delete(slice: &Object) -> Action {
     let (key, uid) = (slice.key.clone(), slice.meta.uid.clone());
     Action::Delete { key, uid, revision: Some(slice.revision), grace: None, propagation: None }
 }

@@ -131,7 +131,7 @@ fn create(work: &mut Work<'_>, index: Option<u32>, former: Option<&Member>, salt
     };
     if let Some(object) = make::pod(work, &name, index, former) {
         let told = work.event(true, "SuccessfulCreate", format!("Created pod: {name}"));
-        work.plan.chain(vec![Action::Create { key, object }, told]);
+        work.plan.gradually(vec![Action::Create { key, object }, told]);
     }
 }
 

@@ -11,9 +11,15 @@ mod failure;
 mod make;
 mod manage;
 mod members;
+#[cfg(test)]
+mod model_tests;
+#[cfg(test)]
+mod policy_tests;
 mod success;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod world;
 
 use crate::objects::{self, JOBS, PODS};
 use crate::selector::Selector;

@@ -137,7 +137,7 @@ fn manage(plan: &mut Plan, view: &View, owner: &Owner, active: &mut [PodObject],
             let Some(object) = pod(owner, &name) else {
                 return;
             };
-            plan.chain(vec![
+            plan.gradually(vec![
                 Action::Create { key, object },
                 owner.event(true, "SuccessfulCreate", format!("Created pod: {name}")),
             ]);

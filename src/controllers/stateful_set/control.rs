@@ -19,14 +19,14 @@ enum Step {
 /// Brings the pods nearer to what the set says. Scaling comes before updating.
 pub(super) fn manage(work: &mut Work<'_>, revisions: &Revisions, replicas: &[Option<Member>], condemned: &[Member]) {
     let ordered = work.is_ordered();
-    let before = work.plan.chains.len();
+    let before = work.plan.all_chains().count();
     for (index, member) in replicas.iter().enumerate() {
         let ordinal = work.start().saturating_add(i32::try_from(index).unwrap_or(i32::MAX));
         let step = match member {
             None => make(work, revisions, ordinal),
             Some(member) => keep(work, member),
         };
-        if work.plan.chains.len() - before >= BURST || (ordered && step == Step::Wait) {
+        if work.plan.all_chains().count() - before >= BURST || (ordered && step == Step::Wait) {
             return;
         }
     }
@@ -36,7 +36,7 @@ pub(super) fn manage(work: &mut Work<'_>, revisions: &Revisions, replicas: &[Opt
     let unhealthy = first_unhealthy(work, replicas, condemned);
     for member in condemned {
         let step = condemn(work, member, unhealthy);
-        if work.plan.chains.len() - before >= BURST || (ordered && step == Step::Wait) {
+        if work.plan.all_chains().count() - before >= BURST || (ordered && step == Step::Wait) {
             return;
         }
     }
@@ -63,7 +63,7 @@ fn make(work: &mut Work<'_>, revisions: &Revisions, ordinal: i32) -> Step {
         chain.push(Action::Create { key, object });
         let told = format!("create Pod {name} in StatefulSet {} successful", work.name());
         chain.push(work.event(true, "SuccessfulCreate", told));
-        work.plan.chain(chain);
+        work.plan.gradually(chain);
     }
     Step::Wait
 }

@@ -4,13 +4,19 @@
 //! that the pod has ended (see [`crate::fencing`]).
 
 mod claims;
+#[cfg(test)]
+mod claims_tests;
 mod control;
 mod identity;
 mod members;
+#[cfg(test)]
+mod model_tests;
 mod revisions;
 mod status;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod world;
 
 use crate::objects::{self, CLAIMS, CONTROLLER_REVISIONS, PODS, STATEFUL_SETS};
 use crate::selector::Selector;

@@ -1,13 +1,14 @@
 //! `batch/v1 Job`.
 
 mod policies;
+mod status;
 mod update;
 mod validate;
 
 use crate::duration;
 use crate::kind::{Column, Kind, KindInfo, Subresource};
 use crate::kinds::columns::{self, AGE, NAME, text, wide};
-use crate::kinds::template::default_template;
+use crate::kinds::template::{default_template, template_warnings};
 use crate::meta;
 use crate::selector::Selector;
 use crate::status::Cause;
@@ -50,6 +51,8 @@ impl Kind for Job {
         wide("Selector", "A label query over pods that should match the pod count."),
     ];
 
+    const ORPHANS_BY_DEFAULT: bool = true;
+
     const SELECTABLE: &'static [&'static str] = &["status.successful"];
 
     fn default(object: &mut Value) {
@@ -86,7 +89,11 @@ impl Kind for Job {
     }
 
     fn validate_update(new: &batch::Job, old: &batch::Job, part: Option<Subresource>) -> Vec<Cause> {
-        update::validate(new, old, part)
+        if part == Some(Subresource::Status) { status::validate(new, old) } else { update::validate(new, old, part) }
+    }
+
+    fn warnings(object: &Value) -> Vec<String> {
+        template_warnings(object)
     }
 
     fn field(object: &Value, _path: &'static str) -> String {

@@ -5,7 +5,7 @@ use crate::cause::immutable;
 use crate::kind::Subresource;
 use crate::status::Cause;
 use k8s_openapi::api::batch::v1::{Job, JobSpec};
-use k8s_openapi::api::core::v1::PodTemplateSpec;
+use k8s_openapi::api::core::v1::{Container, PodTemplateSpec};
 
 pub(super) fn validate(new: &Job, old: &Job, part: Option<Subresource>) -> Vec<Cause> {
     let (Some(spec), Some(was), None) = (&new.spec, &old.spec, part) else {
@@ -31,7 +31,7 @@ pub(super) fn validate(new: &Job, old: &Job, part: Option<Subresource>) -> Vec<C
 }
 
 /// The template with what may change put back: a job that is suspended and has nothing running may still be told where
-/// to run (KEP-2926).
+/// to run, and on what (KEP-2926, KEP-5440).
 fn comparable(new: &PodTemplateSpec, was: &PodTemplateSpec, old: &Job) -> PodTemplateSpec {
     let mut same = new.clone();
     let suspended = old.spec.as_ref().is_some_and(|spec: &JobSpec| spec.suspend == Some(true));
@@ -44,6 +44,14 @@ fn comparable(new: &PodTemplateSpec, was: &PodTemplateSpec, old: &Job) -> PodTem
         spec.node_selector.clone_from(&was.node_selector);
         spec.tolerations.clone_from(&was.tolerations);
         spec.scheduling_gates.clone_from(&was.scheduling_gates);
+        let none: &[Container] = &[];
+        let inits =
+            (spec.init_containers.as_deref_mut().unwrap_or_default(), was.init_containers.as_deref().unwrap_or(none));
+        for (containers, was) in [inits, (&mut spec.containers, &was.containers)] {
+            for (container, was) in containers.iter_mut().zip(was).filter(|(new, was)| new.name == was.name) {
+                container.resources.clone_from(&was.resources);
+            }
+        }
     }
     if let (Some(metadata), Some(was)) = (&mut same.metadata, &was.metadata) {
         metadata.annotations.clone_from(&was.annotations);

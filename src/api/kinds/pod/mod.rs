@@ -10,9 +10,11 @@ mod resources;
 mod spec;
 mod update;
 mod volume;
+mod warnings;
 
 pub use defaults::default_spec;
 pub use spec::validate_spec;
+pub use warnings::spec_warnings;
 
 use crate::fencing;
 use crate::kind::{Column, DeletionGrace, Kind, KindInfo, Subresource};
@@ -90,6 +92,10 @@ impl Kind for Pod {
 
     fn validate_update(object: &core::Pod, old: &core::Pod, part: Option<Subresource>) -> Vec<Cause> {
         update::validate(object, old, part)
+    }
+
+    fn warnings(object: &Value) -> Vec<String> {
+        spec_warnings(object.at("spec"), "spec")
     }
 
     fn field(object: &Value, path: &'static str) -> String {

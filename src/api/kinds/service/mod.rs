@@ -29,6 +29,8 @@ impl Kind for Service {
         counts_generations: false,
     };
 
+    const CREATES_ON_UPDATE: bool = true;
+
     const COLUMNS: &'static [Column] = &[
         NAME,
         text("Type", "type determines how the Service is exposed."),

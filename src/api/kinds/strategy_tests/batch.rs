@@ -195,6 +195,24 @@ fn a_job_hardly_changes() {
     set(&mut moved, "spec.template.spec.nodeSelector", json!({ "a": "b" }));
     set(&mut moved, "spec.suspend", false);
     assert!(update(&moved, &asleep, None).is_ok(), "where it runs may still be said");
+    let more = json!({ "requests": { "cpu": "2" }, "limits": { "cpu": "2" } });
+    let with_resources = |job: &Value, name: &str| {
+        let mut changed = job.clone();
+        changed["spec"]["template"]["spec"]["containers"][0]["resources"] = more.clone();
+        changed["spec"]["template"]["spec"]["containers"][0]["name"] = name.into();
+        changed
+    };
+    assert!(update(&with_resources(&asleep, "c"), &asleep, None).is_ok(), "and on how much");
+    assert!(update(&with_resources(&asleep, "d"), &asleep, None).is_err(), "but nothing else of a container");
+    let mut busy = asleep.clone();
+    set(&mut busy, "status", json!({ "startTime": "2026-01-01T00:00:00Z", "active": 1 }));
+    assert!(update(&with_resources(&busy, "c"), &busy, None).is_err(), "not while pods of the old size are ending");
+    let awake = create(&job("")).unwrap();
+    assert!(update(&with_resources(&awake, "c"), &awake, None).is_err());
+    let mut wrong = awake.clone();
+    set(&mut wrong, "status", json!({ "completionTime": "2026-01-01T00:00:00Z" }));
+    let causes = update(&wrong, &awake, Some(Subresource::Status)).unwrap_err();
+    assert_eq!(causes[0].field, "status.completionTime");
 }
 
 #[test]
