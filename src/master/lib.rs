@@ -4,6 +4,7 @@
 //! leadership), the streams of nodes, backups, and what is done to a stopped master's data directory. What must not: rules of kinds, reconciling (controllers plan, this room executes),
 //! or anything about containers.
 
+mod backups;
 mod duties;
 mod error;
 mod level;
@@ -16,6 +17,7 @@ mod pki;
 mod serve;
 mod vip;
 
+pub use backups::ScheduledBackups;
 pub use error::MasterError;
 pub use offline::{Recovery, restore};
 pub use pki::{Identity, Pems};

@@ -5,7 +5,7 @@ use crate::members::{Changer, Facts, Gate, MemberOperations, MembershipService, 
 use crate::nodes::{LeaderMemory, LeaderService, MastersService, NodeStreams, Signs};
 use crate::operations::MasterOperations;
 use crate::peers::Peers;
-use crate::{MasterError, Pems, level, vip};
+use crate::{MasterError, Pems, ScheduledBackups, level, vip};
 use raftsman_api::config::{HostConfig, MasterAddress, RaftProfile};
 use raftsman_api::fencing::FencingRule;
 use raftsman_apiserver::write::Api;
@@ -82,6 +82,7 @@ pub async fn run(config: HostConfig, shutdown: CancellationToken, send: SendFram
         ca: pems.ca.clone(),
         members: store.members(),
         ready,
+        backups: config.backup.clone().map(|backup| ScheduledBackups::new(backup, backup_source(&config))),
     };
     let duties = Arc::new(duties);
     let duties = tokio::spawn(duties.run(shutdown.child_token()));
@@ -238,5 +239,6 @@ fn store_config(config: &HostConfig, me: &MasterAddress, pems: &Pems) -> StoreCo
         RaftProfile::Lan => Profile::Lan,
         RaftProfile::Wan => Profile::Wan,
     };
+    store.lease_reads = config.timing.lease_reads;
     store
 }

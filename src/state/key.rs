@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 /// A resource as a key names it: `pods` for the core group, `apps/deployments` for others.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Resource(Arc<str>);
+pub struct Resource(#[serde(deserialize_with = "crate::shared_str::deserialize")] Arc<str>);
 
 impl Resource {
     /// The key's form of a group (empty for core) and a plural resource name.
@@ -52,8 +52,10 @@ impl fmt::Debug for Resource {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ObjectName {
     /// Namespace; empty for cluster-scoped objects.
+    #[serde(deserialize_with = "crate::shared_str::deserialize")]
     pub namespace: Arc<str>,
     /// Name.
+    #[serde(deserialize_with = "crate::shared_str::deserialize")]
     pub name: Arc<str>,
 }
 

@@ -12,6 +12,7 @@ use std::sync::{Arc, OnceLock};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
     /// The owner's uid.
+    #[serde(deserialize_with = "crate::shared_str::deserialize")]
     pub uid: Arc<str>,
     /// `controller: true`.
     pub controller: bool,
@@ -23,6 +24,7 @@ pub struct Owner {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meta {
     /// `metadata.uid`; empty for reservation keys.
+    #[serde(deserialize_with = "crate::shared_str::deserialize")]
     pub uid: Arc<str>,
     /// `metadata.labels`, sorted by key.
     pub labels: Vec<(Arc<str>, Arc<str>)>,
@@ -128,16 +130,22 @@ impl Object {
         Self::new(self.key.clone(), self.meta.clone(), &self.body(), revision)
     }
 
-    /// The body without its revision, for storing and for comparing content.
+    /// The body without its revision, for comparing content.
     pub fn body(&self) -> Body {
-        let Some((at, len)) = self.digits else {
-            return Body::plain(self.json.clone());
-        };
-        let (at_, len_) = (at as usize, len as usize);
-        let mut out = Vec::with_capacity(self.json.len());
-        out.extend_from_slice(&self.json[..at_]);
-        out.extend_from_slice(&self.json[at_ + len_..]);
-        Body { json: Bytes::from(out), at: Some(at) }
+        let (before, after, at) = self.body_parts();
+        let json = if at.is_none() { self.json.clone() } else { Bytes::from([before, after].concat()) };
+        Body { json, at }
+    }
+
+    /// The body's JSON in two pieces, between which the revision stands, and its [`Body::at`].
+    pub fn body_parts(&self) -> (&[u8], &[u8], Option<u32>) {
+        match self.digits {
+            Some((at, length)) => {
+                let (before, rest) = self.json.split_at(at as usize);
+                (before, &rest[length as usize..], Some(at))
+            }
+            None => (&self.json, &[], None),
+        }
     }
 
     /// Where the revision's digits stand in [`Object::json`]: offset and length.

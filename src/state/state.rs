@@ -38,6 +38,16 @@ impl State {
         self.view.revision
     }
 
+    /// The Raft term of the newest entry applied.
+    pub fn term(&self) -> u64 {
+        self.view.term
+    }
+
+    /// Counts restores and forced recoveries.
+    pub fn epoch(&self) -> u64 {
+        self.view.epoch
+    }
+
     /// The floor of tables without one of their own.
     pub fn base_floor(&self) -> u64 {
         self.view.base_floor
@@ -138,9 +148,9 @@ impl State {
         let tables = Arc::make_mut(&mut self.view.tables);
         let table = tables.entry(key.resource.clone()).or_insert_with(|| Table::starting_at(base_floor));
         if change.deleted {
-            table.objects.remove_cow(&key.object);
+            table.remove(&key.object);
         } else {
-            table.objects.insert_cow(key.object.clone(), change.object.clone());
+            table.put(change.object.clone());
         }
         if keep_history {
             table.history.push(change);

@@ -1,6 +1,7 @@
 //! All objects of one resource, and how they came to be.
 
 use crate::history::{History, Keep};
+use crate::named::Named;
 use crate::persistent::PersistentMap;
 use crate::{Change, Compacted, Object, ObjectName};
 use std::ops::Bound;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 /// One resource's objects in the order of namespace and name, with the history above its floor. Cloning is O(1).
 #[derive(Clone, Default)]
 pub struct Table {
-    pub(crate) objects: PersistentMap<ObjectName, Arc<Object>>,
+    objects: PersistentMap<Named, ()>,
     pub(crate) history: History,
 }
 
@@ -20,7 +21,20 @@ impl Table {
 
     /// One object.
     pub fn get(&self, namespace: &str, name: &str) -> Option<&Arc<Object>> {
-        self.objects.get(&ObjectName { namespace: namespace.into(), name: name.into() })
+        self.named(&ObjectName { namespace: namespace.into(), name: name.into() })
+    }
+
+    pub(crate) fn named(&self, name: &ObjectName) -> Option<&Arc<Object>> {
+        self.objects.get_key(name).map(|Named(object)| object)
+    }
+
+    /// Puts an object in the place of the one of its name.
+    pub(crate) fn put(&mut self, object: Arc<Object>) {
+        self.objects.insert_cow(Named(object), ());
+    }
+
+    pub(crate) fn remove(&mut self, name: &ObjectName) {
+        self.objects.remove_cow(name);
     }
 
     /// How many objects there are.
@@ -57,8 +71,8 @@ impl Table {
         };
         self.objects
             .range::<ObjectName, _>((start, Bound::Unbounded))
-            .take_while(move |(name, _)| namespace.as_ref().is_none_or(|ns| name.namespace == *ns))
-            .map(|(_, object)| object)
+            .map(|(Named(object), ())| object)
+            .take_while(move |object| namespace.as_ref().is_none_or(|ns| object.key.object.namespace == *ns))
     }
 
     /// Changes after a revision, oldest first.
@@ -91,7 +105,7 @@ impl Table {
         let mut objects = self.objects.clone();
         for change in self.history.after(revision)?.rev() {
             match &change.previous {
-                Some(previous) => objects.insert_cow(previous.key.object.clone(), previous.clone()),
+                Some(previous) => objects.insert_cow(Named(previous.clone()), ()),
                 None => objects.remove_cow(&change.key().object),
             };
         }

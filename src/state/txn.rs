@@ -12,7 +12,7 @@ pub enum Compare {
     /// The key's object is at this revision.
     Revision(Key, u64),
     /// The key's object has this uid.
-    Uid(Key, Arc<str>),
+    Uid(Key, #[serde(deserialize_with = "crate::shared_str::deserialize")] Arc<str>),
     /// The key holds an object that is not being deleted.
     NotDeleting(Key),
     /// The log entry was proposed under this Raft term: what the leader's duties write.

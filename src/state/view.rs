@@ -44,7 +44,7 @@ impl View {
 
     /// One object.
     pub fn get(&self, key: &Key) -> Option<&Arc<Object>> {
-        self.tables.get(&key.resource)?.objects.get(&key.object)
+        self.tables.get(&key.resource)?.named(&key.object)
     }
 
     /// A resource's objects and history; `None` if it never held any.

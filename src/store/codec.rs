@@ -8,7 +8,27 @@ use std::io;
 
 /// Encodes a value.
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> io::Result<Vec<u8>> {
-    postcard::to_stdvec(value).map_err(|error| invalid("cannot encode", &error))
+    // Counting first is far cheaper than a buffer that grows by doubling: most of what is encoded are large byte strings.
+    let size = postcard::experimental::serialized_size(value);
+    size.and_then(|size| postcard::to_extend(value, Vec::with_capacity(size)))
+        .map_err(|error| invalid("cannot encode", &error))
+}
+
+/// Appends an encoded value.
+pub(crate) fn encode_into<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> io::Result<()> {
+    let taken = std::mem::take(out);
+    *out = postcard::to_extend(value, taken).map_err(|error| invalid("cannot encode", &error))?;
+    Ok(())
+}
+
+/// Appends a number as it stands before the bytes of a string.
+pub(crate) fn encode_length(length: usize, out: &mut Vec<u8>) {
+    let mut rest = length;
+    while rest >= 0x80 {
+        out.push(rest as u8 | 0x80);
+        rest >>= 7;
+    }
+    out.push(rest as u8);
 }
 
 /// Encodes a value into shared bytes.

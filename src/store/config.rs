@@ -1,5 +1,6 @@
 //! How a member is set up.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -21,8 +22,13 @@ pub struct StoreConfig {
     pub profile: Profile,
     /// This host's certificates.
     pub tls: PeerTls,
-    /// A snapshot after so many log entries; half as many are kept for members that lag.
+    /// A snapshot after so many log entries; half as many are kept below it for members that lag a little.
     pub snapshot_every: u64,
+    /// A snapshot after so many bytes of log, if that comes first.
+    pub snapshot_bytes: u64,
+    /// Most bytes of log. Up to this a leader keeps what any member lacks, also while it is sent a snapshot or does not
+    /// answer; beyond it the oldest entries go all the same, and who lacks them gets a snapshot.
+    pub log_bytes: u64,
     /// Bytes a second at which a snapshot is sent to one member at most, so that entries and heartbeats go on beside it.
     pub snapshot_rate: u64,
     /// Bytes of recent log entries in memory.
@@ -59,6 +65,8 @@ impl StoreConfig {
             profile: Profile::Lan,
             tls,
             snapshot_every: 20_000,
+            snapshot_bytes: 64 << 20,
+            log_bytes: 1 << 30,
             snapshot_rate: 64 << 20,
             log_cache_bytes: 64 << 20,
             max_proposals: 4096,
@@ -67,6 +75,28 @@ impl StoreConfig {
             level: raftsman_state::level::LEVEL,
             history: HistoryLimits::default(),
         }
+    }
+
+    /// What is wrong with the settings.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let wrong = |what: String| Err(format!("settings of the store: {what}"));
+        if self.member == 0 {
+            return wrong("member id 0 is not allowed".into());
+        }
+        if !self.members.iter().any(|member| member.id == self.member) {
+            return wrong(format!("member {} is not in its own list of members", self.member));
+        }
+        let ids: BTreeSet<u64> = self.members.iter().map(|member| member.id).collect();
+        if ids.len() != self.members.len() || ids.contains(&0) {
+            return wrong("member ids must be unique and not 0".into());
+        }
+        if self.snapshot_every < 16 {
+            return wrong(format!("snapshot_every {} is below 16", self.snapshot_every));
+        }
+        if self.snapshot_bytes == 0 || self.log_bytes < self.snapshot_bytes {
+            return wrong(format!("log_bytes {} is below snapshot_bytes {}", self.log_bytes, self.snapshot_bytes));
+        }
+        Ok(())
     }
 }
 

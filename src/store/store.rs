@@ -1,31 +1,31 @@
 //! The store of a master process.
 
+mod begin;
+#[cfg(test)]
+mod fault_tests;
+mod open;
+mod served;
+
+pub(crate) use open::Opened;
+
 use crate::alarm::Alarm;
-use crate::border::{
-    Change, ChangeError, Changed, Health, Leadership, MemberStatus, Members, Store, StoreError, StoreStatus,
-};
+use crate::border::{Change, ChangeError, Changed, Members, StoreError};
 use crate::config::StoreConfig;
-use crate::disk::{self, Directory, Disk, Engines};
+use crate::disk::Disk;
 use crate::environment::Environment;
-use crate::files::{DirectoryLock, MEND, Tree};
+use crate::files::DirectoryLock;
 use crate::lineage;
-use crate::log::{LogOptions, LogStorage, OpenLog};
-use crate::member::bootstrap::{self, Start};
 use crate::member::{
-    Admission, Core, Forwarding, Lease, ReadGate, compact_history, follow_leadership, serve_forwarding, serve_reads,
+    Admission, Core, Forwarding, Lease, ReadGate, compact_history, compact_log, serve_forwarding, serve_reads,
     tend_members, watch_health,
 };
-use crate::peers::{Door, Factory, PeersService, grpc};
+use crate::peers::{Door, PeersService, grpc};
 use crate::raft::config::{Timing, raft_config};
-use crate::raft::types::of::SerdeInstantOf;
-use crate::raft::types::{Member, Raft, TypeConfig};
 use crate::raft::{Published, StateMachine};
-use crate::rt::{self, Instant, Runner, Worker};
-use openraft::async_runtime::watch::WatchReceiver;
+use crate::rt::{self, Runner, Worker};
 use parking_lot::Mutex;
 use raftsman_proto::v1::peers_server::PeersServer;
-use raftsman_state::{Outcome, Txn, View, level};
-use std::collections::BTreeMap;
+use raftsman_state::level;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -50,7 +50,7 @@ impl RaftStore {
     /// # Errors
     /// A setting is wrong, or the data directory cannot be read or belongs to another member.
     pub async fn open(config: StoreConfig) -> Result<Arc<Self>, StoreError> {
-        check(&config)?;
+        config.check().map_err(StoreError::Storage)?;
         let lock = DirectoryLock::take(&config.data_dir).map_err(storage)?;
         let environment = Environment::real(&config)?;
         let store = Self::open_in(config, environment).await?;
@@ -60,7 +60,7 @@ impl RaftStore {
 
     /// Opens a member in its environment.
     pub(crate) async fn open_in(config: StoreConfig, environment: Environment) -> Result<Arc<Self>, StoreError> {
-        check(&config)?;
+        config.check().map_err(StoreError::Storage)?;
         let cluster = grpc::cluster(&config.cluster_id).map_err(StoreError::Storage)?;
         let raft_config = raft_config(&config).map_err(|error| StoreError::Storage(error.to_string()))?;
         let Environment { runner, transport, tree, engines, segment_bytes } = environment;
@@ -94,10 +94,11 @@ impl RaftStore {
 
         runner.spawn(serve_reads(Arc::downgrade(&core), readers));
         runner.spawn(serve_forwarding(Arc::downgrade(&core), forwards));
-        runner.spawn(run(core.clone(), Arc::new(raft_config), log, machine, tree));
+        runner.spawn(begin::run(core.clone(), Arc::new(raft_config), log, machine, tree.clone()));
         runner.spawn(end_when_failed(Arc::downgrade(&core), core.alarm.clone()));
         runner.spawn(watch_health(Arc::downgrade(&core)));
         runner.spawn(compact_history(Arc::downgrade(&core)));
+        runner.spawn(compact_log(Arc::downgrade(&core), tree, segment_bytes));
         runner.spawn(tend_members(Arc::downgrade(&core)));
         Ok(Arc::new(Self {
             core,
@@ -199,53 +200,6 @@ impl RaftStore {
     }
 }
 
-/// What opening the data directory gives.
-pub(crate) struct Opened {
-    pub(crate) directory: Arc<Directory>,
-    pub(crate) log: LogStorage,
-    pub(crate) log_thread: Worker,
-    pub(crate) disk: Disk,
-    pub(crate) loaded: disk::Loaded,
-    pub(crate) disk_thread: Worker,
-}
-
-impl Opened {
-    pub(crate) fn open(
-        config: &StoreConfig,
-        tree: Arc<dyn Tree>,
-        engines: Arc<dyn Engines>,
-        runner: &Arc<Runner>,
-        segment_bytes: u64,
-        alarm: &Alarm,
-    ) -> Result<Self, StoreError> {
-        let directory = Arc::new(Directory::open(tree.clone()).map_err(storage)?);
-        let files = tree.directory("log").map_err(storage)?;
-        let options = LogOptions::new(runner.clone(), segment_bytes);
-        let opened = OpenLog::open(files, &config.cluster_id, config.member, options).map_err(storage)?;
-        let (log, log_thread) = LogStorage::start(opened, config.log_cache_bytes, runner, alarm).map_err(storage)?;
-        let (disk, loaded, disk_thread) = disk::start(directory.clone(), engines, runner, alarm).map_err(storage)?;
-        fit(&tree.place(), &log, &loaded).map_err(StoreError::Storage)?;
-        Ok(Self { directory, log, log_thread, disk, loaded, disk_thread })
-    }
-}
-
-/// Whether log and state belong together: from the state on, the log must have everything.
-fn fit(place: &str, log: &LogStorage, loaded: &disk::Loaded) -> Result<(), String> {
-    let applied = loaded.progress.applied.map(|applied| applied.index());
-    let what = match (log.purged(), applied) {
-        (_, Some(applied)) if log.is_new() => {
-            format!("the state is there up to log entry {applied} and the log is gone")
-        }
-        (Some(purged), applied) if applied.is_none_or(|applied| applied < purged) => {
-            let found =
-                applied.map_or_else(|| "is gone".to_owned(), |applied| format!("ends with log entry {applied}"));
-            format!("the state {found} and the log begins after entry {purged}")
-        }
-        _ => return Ok(()),
-    };
-    Err(format!("{place} is damaged: {what}. {MEND}"))
-}
-
 /// Ends a member whose storage has failed.
 async fn end_when_failed(core: Weak<Core>, alarm: Alarm) {
     let reason = alarm.raised().await;
@@ -256,205 +210,4 @@ async fn end_when_failed(core: Weak<Core>, alarm: Alarm) {
 
 fn storage(error: std::io::Error) -> StoreError {
     StoreError::Storage(error.to_string())
-}
-
-fn check(config: &StoreConfig) -> Result<(), StoreError> {
-    let wrong = |what: String| Err(StoreError::Storage(format!("settings of the store: {what}")));
-    if config.member == 0 {
-        return wrong("member id 0 is not allowed".into());
-    }
-    if !config.members.iter().any(|member| member.id == config.member) {
-        return wrong(format!("member {} is not in its own list of members", config.member));
-    }
-    let ids: std::collections::BTreeSet<u64> = config.members.iter().map(|member| member.id).collect();
-    if ids.len() != config.members.len() || ids.contains(&0) {
-        return wrong("member ids must be unique and not 0".into());
-    }
-    if config.snapshot_every < 16 {
-        return wrong(format!("snapshot_every {} is below 16", config.snapshot_every));
-    }
-    Ok(())
-}
-
-/// Starts Raft, with an empty disk after finding out how, and follows it to its end.
-async fn run(
-    core: Arc<Core>,
-    config: Arc<openraft::Config>,
-    log: LogStorage,
-    machine: StateMachine,
-    tree: Arc<dyn Tree>,
-) {
-    match start(&core, config, log, machine, tree).await {
-        Ok(raft) => follow_leadership(core, raft).await,
-        Err(error) => core.end(error),
-    }
-}
-
-async fn start(
-    core: &Arc<Core>,
-    config: Arc<openraft::Config>,
-    log: LogStorage,
-    machine: StateMachine,
-    tree: Arc<dyn Tree>,
-) -> Result<Raft, StoreError> {
-    let mut initialize = false;
-    let mut rejoining = log.log().rejoining();
-    if log.last_index().is_none() && !rejoining {
-        let (begin, lineage) = bootstrap::gather(&core.config, &*core.transport, log.vote()).await;
-        if lineage != core.door.lineage() {
-            // Before anything of that lineage is stored.
-            rt::blocking(move || lineage::write(&*tree, lineage)).await.map_err(storage)?.map_err(storage)?;
-            core.transport.set_lineage(lineage);
-            core.door.set_lineage(lineage);
-        }
-        let vote = match begin {
-            Start::Initialize => {
-                initialize = true;
-                None
-            }
-            Start::Join(vote) => vote,
-            Start::Removed(why) => return Err(StoreError::Removed(why)),
-            Start::Rejoin(vote) => {
-                tracing::warn!("the cluster exists and this member's disk is empty: it catches up before it votes");
-                rejoining = true;
-                vote
-            }
-        };
-        if let Some(vote) = vote {
-            log.preset_vote(vote).await.map_err(storage)?;
-        }
-        log.log().set_rejoining(rejoining).map_err(storage)?;
-    }
-    // A member that has ever had entries may have given a leader its lease and forgotten it with its last process.
-    let held =
-        (rejoining || log.last_index().is_some()).then(|| Instant::now() + Timing::of(core.config.profile).lease());
-    let factory = Factory::new(core);
-    let raft = Raft::build(core.config.member, config, factory, log.clone(), machine).await;
-    let raft = raft.map_err(|error| StoreError::Storage(error.to_string()))?;
-    raft.runtime_config().elect(held.is_none());
-    raft.run();
-    let _ = core.raft.set(raft.clone());
-    core.door.open(raft.clone(), held.is_none());
-    if initialize {
-        let members: BTreeMap<u64, Member> =
-            core.config.members.iter().map(|member| (member.id, member.into())).collect();
-        // Another member may have been faster.
-        if let Err(error) = raft.initialize(members).await {
-            tracing::info!(%error, "the cluster is being initialized by another member");
-        }
-    }
-    if let Some(held) = held {
-        let (core, raft) = (core.clone(), raft.clone());
-        rt::spawn(async move {
-            rt::sleep_until(held).await;
-            if !rejoining || catch_up(&core, log).await {
-                raft.runtime_config().elect(true);
-                core.door.allow_votes();
-            }
-        });
-    }
-    Ok(raft)
-}
-
-/// Waits until this member holds what a leader says is committed: then it may vote again.
-async fn catch_up(core: &Core, log: LogStorage) -> bool {
-    loop {
-        match core.read().await {
-            Ok(_) => break,
-            Err(StoreError::Closed | StoreError::Storage(_)) => return false,
-            Err(_) => {}
-        }
-    }
-    let cleared = rt::blocking(move || log.log().set_rejoining(false)).await;
-    match cleared {
-        Ok(Ok(())) => {
-            tracing::info!("this member has caught up: it votes again");
-            return true;
-        }
-        Ok(Err(error)) => core.end(storage(error)),
-        Err(error) => tracing::error!(%error, "the end of catching up was not stored"),
-    }
-    false
-}
-
-fn silent_ms(at: &SerdeInstantOf<TypeConfig>) -> u64 {
-    u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX)
-}
-
-#[async_trait::async_trait]
-impl Store for RaftStore {
-    fn view(&self) -> View {
-        self.core.published.view()
-    }
-
-    async fn read(&self) -> Result<View, StoreError> {
-        self.core.read().await
-    }
-
-    async fn confirm(&self) -> Result<u64, StoreError> {
-        self.core.confirm().await
-    }
-
-    async fn at_least(&self, revision: u64, wait: Duration) -> Result<View, StoreError> {
-        self.core.check()?;
-        let mut revisions = self.core.published.revision.subscribe();
-        let reached = rt::timeout(wait, revisions.wait_for(|now| *now >= revision)).await;
-        match reached {
-            Ok(Ok(_)) => Ok(self.view()),
-            _ => Err(StoreError::Behind { asked: revision, current: self.view().revision() }),
-        }
-    }
-
-    async fn propose(&self, txn: Txn) -> Result<Outcome, StoreError> {
-        self.core.propose(txn).await
-    }
-
-    fn revisions(&self) -> watch::Receiver<u64> {
-        self.core.published.revision.subscribe()
-    }
-
-    fn leadership(&self) -> watch::Receiver<Leadership> {
-        self.core.leadership.subscribe()
-    }
-
-    fn health(&self) -> watch::Receiver<Health> {
-        self.core.health.subscribe()
-    }
-
-    fn metrics(&self) -> String {
-        self.core.figures()
-    }
-
-    fn status(&self) -> StoreStatus {
-        let seen = self.core.seen.borrow().clone();
-        let mut status = StoreStatus {
-            member: self.core.config.member,
-            term: seen.term,
-            leader: seen.leader,
-            revision: self.view().revision(),
-            applied: self.core.published.applied.index().unwrap_or(0),
-            ..StoreStatus::default()
-        };
-        let Some(raft) = self.core.raft.get() else {
-            return status;
-        };
-        let metrics = raft.metrics();
-        let metrics = metrics.borrow_watched();
-        status.last_log = metrics.last_log_index.unwrap_or(0);
-        status.committed = metrics.cluster_committed.map_or(0, |id| id.index());
-        let membership = &metrics.membership_config;
-        let voters: Vec<u64> = membership.voter_ids().collect();
-        status.members = membership
-            .nodes()
-            .map(|(id, member)| MemberStatus {
-                id: *id,
-                name: member.name.clone(),
-                address: member.address.clone(),
-                voter: voters.contains(id),
-                silent_ms: metrics.heartbeat.as_ref().and_then(|all| all.get(id)?.as_ref()).map(silent_ms),
-                matched: metrics.replication.as_ref().and_then(|all| all.get(id)).and_then(|m| m.map(|id| id.index())),
-            })
-            .collect();
-        status
-    }
 }

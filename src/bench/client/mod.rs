@@ -28,6 +28,12 @@ pub(crate) struct Status {
 }
 
 impl Status {
+    /// Snapshots that it has made, and how long one took on average, in seconds; not known of etcd.
+    pub(crate) fn snapshots(&self) -> Option<(f64, f64)> {
+        let figure = |what: &str| self.metric(&format!("raftsman_store_snapshot_duration_seconds_{what}"));
+        figure("count").zip(figure("sum")).map(|(count, sum)| (count, sum / count.max(1.0)))
+    }
+
     /// One metric without labels; nothing if it is not there.
     pub(crate) fn metric(&self, name: &str) -> Option<f64> {
         let mut lines = self.metrics.lines().filter_map(|line| line.split_once(' '));

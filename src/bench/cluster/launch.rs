@@ -160,7 +160,12 @@ impl Cluster {
 
     /// Waits until a member gives linearizable answers.
     pub(crate) async fn serving(&mut self, member: usize) -> anyhow::Result<()> {
-        let until = Instant::now() + PATIENCE;
+        self.serving_within(member, PATIENCE).await
+    }
+
+    /// The same, for as long as this.
+    pub(crate) async fn serving_within(&mut self, member: usize, patience: Duration) -> anyhow::Result<()> {
+        let until = Instant::now() + patience;
         loop {
             if let Some(process) = &mut self.members[member].process {
                 process.check()?;
@@ -170,7 +175,7 @@ impl Cluster {
             {
                 return Ok(());
             }
-            anyhow::ensure!(Instant::now() < until, "member {member} does not serve within {PATIENCE:?}");
+            anyhow::ensure!(Instant::now() < until, "member {member} does not serve within {patience:?}");
             tokio::time::sleep(ASK).await;
         }
     }

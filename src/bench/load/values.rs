@@ -24,11 +24,15 @@ pub(crate) fn value(size: usize, seed: u64) -> Bytes {
     (0..size).map(|_| random.sample(rand::distr::Alphanumeric)).collect()
 }
 
-/// Writes so many keys, each once.
+/// Writes so many keys, each once. Values differ in their beginning: making each anew would take longer than writing it.
 pub(crate) async fn fill(client: &Arc<dyn Client>, count: u64, size: usize) -> Result<(), tonic::Status> {
+    let pattern = value(size, 0);
     let writes = (0..count).map(|n| {
-        let client = client.clone();
-        async move { client.put(&format!("o{n}"), value(size, n)).await.map(drop) }
+        let (client, mut content) = (client.clone(), pattern.to_vec());
+        for (byte, digit) in content.iter_mut().zip(format!("{n:016x}").bytes()) {
+            *byte = digit;
+        }
+        async move { client.put(&format!("o{n}"), content.into()).await.map(drop) }
     });
     futures::stream::iter(writes).buffer_unordered(FILLING).try_collect().await
 }

@@ -5,5 +5,5 @@ mod rows;
 mod table;
 
 pub(crate) use machine::Machine;
-pub(crate) use rows::{Compared, Report, Row, Work};
+pub(crate) use rows::{Compared, Report, Restart, Row, Work};
 pub(crate) use table::{print, table};

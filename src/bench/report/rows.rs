@@ -53,6 +53,17 @@ pub(crate) struct Compared {
     pub(crate) members_cpu: f64,
 }
 
+/// A member that was killed and started again after a round.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Restart {
+    /// `raftsman` or `etcd`.
+    pub(crate) system: &'static str,
+    /// Until it gave a linearizable answer.
+    pub(crate) seconds: f64,
+    /// Snapshots that the leader had made, and how long one took on average, in seconds; not known of etcd.
+    pub(crate) snapshots: Option<(f64, f64)>,
+}
+
 /// A whole run.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Report {
@@ -68,14 +79,40 @@ pub(crate) struct Report {
     pub(crate) medians: Vec<Row>,
     /// Ratios of medians; empty if one system was measured.
     pub(crate) ratios: Vec<Compared>,
+    /// After each round.
+    pub(crate) restarts: Vec<Restart>,
 }
 
 impl Report {
     /// From all measurements.
-    pub(crate) fn new(machine: Machine, value_bytes: usize, elections: u64, rows: Vec<Row>) -> Self {
+    pub(crate) fn new(
+        machine: Machine,
+        value_bytes: usize,
+        elections: u64,
+        rows: Vec<Row>,
+        restarts: Vec<Restart>,
+    ) -> Self {
         let medians = medians(&rows);
         let ratios = ratios(&medians);
-        Self { machine, value_bytes, elections, rows, medians, ratios }
+        Self { machine, value_bytes, elections, rows, medians, ratios, restarts }
+    }
+}
+
+impl Report {
+    /// Of each system: the median restart, and the snapshots of its leaders with their average.
+    pub(crate) fn restarts(&self) -> Vec<Restart> {
+        let mut systems: Vec<&'static str> = self.restarts.iter().map(|restart| restart.system).collect();
+        systems.sort_by_key(|system| *system != "raftsman");
+        systems.dedup();
+        let of = |system: &'static str| {
+            let all = || self.restarts.iter().filter(move |restart| restart.system == system);
+            let count: f64 = all().filter_map(|restart| restart.snapshots).map(|(count, _)| count).sum();
+            let sum: f64 = all().filter_map(|restart| restart.snapshots).map(|(count, mean)| count * mean).sum();
+            let known = all().any(|restart| restart.snapshots.is_some());
+            let seconds = median(all().map(|restart| restart.seconds).collect());
+            Restart { system, seconds, snapshots: known.then(|| (count, ratio(sum, count))) }
+        };
+        systems.into_iter().map(of).collect()
     }
 }
 

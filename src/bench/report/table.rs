@@ -1,6 +1,6 @@
 //! The table.
 
-use super::{Compared, Report, Row};
+use super::{Compared, Report, Restart, Row};
 use raftsman_cli::output::columns;
 use raftsman_cli::{out, outln};
 use std::path::Path;
@@ -35,6 +35,12 @@ pub(crate) fn table(report: &Report, threads: bool) -> String {
         rows.extend(report.ratios.iter().map(compared));
         text.push('\n');
         text.push_str(&columns(&rows));
+    }
+    text.push('\n');
+    for Restart { system, seconds, snapshots } in report.restarts() {
+        let snapshots =
+            snapshots.map_or_else(String::new, |(count, mean)| format!(", {count} snapshots of {:.0} ms", mean * 1e3));
+        text.push_str(&format!("{system}: a member restarts in {seconds:.2} s{snapshots}\n"));
     }
     let machine = &report.machine;
     text.push_str(&format!(

@@ -1,6 +1,6 @@
 //! The leader is killed, again and again.
 
-use super::Common;
+use super::{Common, in_order, pair};
 use crate::cluster::Cluster;
 use crate::report::{Machine, print};
 use serde::Serialize;
@@ -26,6 +26,9 @@ pub struct FailoverOptions {
     /// Bytes of a value
     #[arg(long, default_value_t = 2048)]
     size: usize,
+    /// Fail when our 99th percentile is above this many milliseconds
+    #[arg(long, value_name = "MS")]
+    limit_ms: Option<f64>,
 }
 
 /// Times from the kill to the next acknowledged write through another member, in milliseconds.
@@ -43,23 +46,28 @@ struct Figures {
 struct FailoverReport {
     machine: Machine,
     figures: Vec<Figures>,
+    /// Ours divided by the other's: p50 and p99.
+    ratios: Option<(f64, f64)>,
 }
 
 /// Measures and prints.
 pub(crate) async fn failover(options: &FailoverOptions) -> anyhow::Result<()> {
     let machine = Machine::here();
-    let mut figures = Vec::new();
+    let mut clusters = Vec::new();
     for system in options.common.systems() {
-        let name = system.name();
-        let mut cluster = Cluster::start(system, &options.common.dir).await?;
-        let mut all = Vec::new();
-        for number in 1..=options.kills.max(1) {
-            let took = once(&mut cluster, number, options.size).await?;
-            eprintln!("{name} {number}: {took:?}");
+        clusters.push((Cluster::start(system, &options.common.dir).await?, Vec::new()));
+    }
+    for number in 1..=options.kills.max(1) {
+        // One after the other, so that both meet the same machine; neither always comes first.
+        clusters.reverse();
+        for (cluster, all) in &mut clusters {
+            let took = once(cluster, number, options.size).await?;
+            eprintln!("{} {number}: {took:?}", cluster.system.name());
             all.push(took.as_secs_f64() * 1000.0);
         }
-        figures.push(summary(name, all));
     }
+    let figures: Vec<Figures> =
+        in_order(clusters).into_iter().map(|(cluster, all)| summary(cluster.system.name(), all)).collect();
     let mut text = String::new();
     for row in &figures {
         text.push_str(&format!(
@@ -67,7 +75,16 @@ pub(crate) async fn failover(options: &FailoverOptions) -> anyhow::Result<()> {
             row.system, row.kills, row.p50_ms, row.p99_ms, row.worst_ms
         ));
     }
-    print(&text, &FailoverReport { machine, figures }, options.common.json.as_deref())
+    let ratios = pair(&figures).map(|(ours, theirs)| (ours.p50_ms / theirs.p50_ms, ours.p99_ms / theirs.p99_ms));
+    if let Some((p50, p99)) = ratios {
+        text.push_str(&format!("raftsman / etcd: p50 {p50:.2}, p99 {p99:.2}\n"));
+    }
+    let p99 = figures.first().map_or(0.0, |ours| ours.p99_ms);
+    print(&text, &FailoverReport { machine, figures, ratios }, options.common.json.as_deref())?;
+    if let Some(limit) = options.limit_ms {
+        anyhow::ensure!(p99 <= limit, "p99 is {p99:.0} ms, and {limit:.0} ms is the limit");
+    }
+    Ok(())
 }
 
 async fn once(cluster: &mut Cluster, number: usize, size: usize) -> anyhow::Result<Duration> {

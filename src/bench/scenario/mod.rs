@@ -14,6 +14,7 @@ pub(crate) use recovery::recovery;
 pub use store::StoreOptions;
 pub(crate) use store::store;
 
+use crate::cluster::{Cluster, System};
 use std::path::PathBuf;
 
 /// Where clusters live and what is written about them.
@@ -32,9 +33,28 @@ pub struct Common {
 
 impl Common {
     /// What is to be measured, ours first.
-    fn systems(&self) -> Vec<crate::cluster::System> {
-        use crate::cluster::System;
+    fn systems(&self) -> Vec<System> {
         let etcd = self.etcd.iter().map(|program| System::Etcd(program.clone()));
         std::iter::once(System::Raftsman).chain(etcd).collect()
     }
+}
+
+/// What was measured of each cluster, ours first.
+fn in_order<T>(mut measured: Vec<(Cluster, T)>) -> Vec<(Cluster, T)> {
+    measured.sort_by_key(|(cluster, _)| cluster.system != System::Raftsman);
+    measured
+}
+
+/// Ours and the other's, if both were measured.
+fn pair<T>(figures: &[T]) -> Option<(&T, &T)> {
+    match figures {
+        [ours, theirs] => Some((ours, theirs)),
+        _ => None,
+    }
+}
+
+/// The middle one of several times.
+fn median(mut seconds: Vec<f64>) -> f64 {
+    seconds.sort_by(f64::total_cmp);
+    seconds.get(seconds.len() / 2).copied().unwrap_or(0.0)
 }

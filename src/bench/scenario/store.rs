@@ -3,8 +3,8 @@
 use super::Common;
 use crate::cluster::Cluster;
 use crate::load::{FanOut, Load, Measured, Operation, Until, closed_loop, fan_out};
-use crate::report::{Machine, Report, Row, Work, print, table};
-use std::time::Duration;
+use crate::report::{Machine, Report, Restart, Row, Work, print, table};
+use std::time::{Duration, Instant};
 
 /// Watchers of the fan-out, and its writes per second.
 const WATCHERS: usize = 100;
@@ -59,6 +59,7 @@ pub(crate) async fn store(options: &StoreOptions) -> anyhow::Result<()> {
     let works = chosen(&options.only)?;
     let machine = Machine::here();
     let mut rows = Vec::new();
+    let mut restarts = Vec::new();
     let mut elections = 0;
     for round in 1..=options.rounds.max(1) {
         let mut clusters = Vec::new();
@@ -79,8 +80,11 @@ pub(crate) async fn store(options: &StoreOptions) -> anyhow::Result<()> {
             }
         }
         elections += terms(&mut clusters).await? - before;
+        for cluster in &mut clusters {
+            restarts.push(restarted(cluster).await?);
+        }
     }
-    let report = Report::new(machine, options.size, elections, rows);
+    let report = Report::new(machine, options.size, elections, rows, restarts);
     print(&table(&report, options.threads), &report, options.common.json.as_deref())
 }
 
@@ -91,6 +95,19 @@ fn chosen(only: &[String]) -> anyhow::Result<Vec<Work>> {
         anyhow::bail!("nothing is measured as {unknown:?}; there are: {}", names.join(", "));
     }
     Ok(all.into_iter().filter(|work| only.is_empty() || only.contains(&work.name())).collect())
+}
+
+/// What a round has left is loaded again by a member that restarts.
+async fn restarted(cluster: &mut Cluster) -> anyhow::Result<Restart> {
+    let leader = cluster.leader().await?;
+    let member = cluster.follower().await?;
+    let snapshots = cluster.status(leader).await.unwrap_or_default().snapshots();
+    cluster.kill(member);
+    let started = Instant::now();
+    cluster.run(member)?;
+    cluster.serving(member).await?;
+    let seconds = started.elapsed().as_secs_f64();
+    Ok(Restart { system: cluster.system.name(), seconds, snapshots })
 }
 
 /// The term of our cluster: it grows with every election.

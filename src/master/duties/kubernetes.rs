@@ -1,7 +1,7 @@
 //! The Service `kubernetes` leads to the masters that live: the leader asks each for `/readyz`.
 
 use crate::duties::ApiExecutor;
-use crate::duties::ready::ReadyClient;
+use crate::duties::ready::{Look, ReadyClient};
 use futures::future::join_all;
 use raftsman_api::config::HostConfig;
 use raftsman_controllers::{Action, Executor};
@@ -17,10 +17,13 @@ use tokio_util::sync::CancellationToken;
 
 /// Between two looks at the masters.
 const EVERY: Duration = Duration::from_millis(500);
-/// A master that has not answered within this did not answer.
-const WITHIN: Duration = Duration::from_millis(400);
-/// Looks in a row without an answer until a master is taken out.
-const MISSES: u32 = 2;
+/// A master that has not answered within this is silent.
+const WITHIN: Duration = Duration::from_secs(1);
+/// Refusals in a row until a master is taken out: it has ended, or says itself that it does not serve.
+const REFUSALS: u32 = 2;
+/// Looks in a row without success, of which the last was silent, until a master is taken out. With [`WITHIN`] that is as long as
+/// a master without a quorum calls itself ready: processors that are busy for a moment take nobody out.
+const SILENCES: u32 = 3;
 const CONTROLLER: &str = "kubernetes-endpoints";
 const NAMESPACE: &str = "default";
 const NAME: &str = "kubernetes";
@@ -41,7 +44,7 @@ impl Masters {
     /// Runs until the leadership is over.
     pub async fn run(self, store: Arc<dyn Store>, executor: Arc<ApiExecutor>, over: CancellationToken) {
         // A new leader begins with everybody alive: a master is taken out for what this leader saw.
-        let mut misses: BTreeMap<IpAddr, u32> = BTreeMap::new();
+        let mut seen: BTreeMap<IpAddr, Seen> = BTreeMap::new();
         let mut ticks = tokio::time::interval(EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -52,17 +55,15 @@ impl Masters {
             let client = &self.client;
             // As the membership has them now: a new one is looked at at once, a removed one goes.
             let masters = addresses(&self.members.borrow());
-            misses.retain(|ip, _| masters.contains(ip));
-            let looks = masters.iter().map(|&ip| async move {
-                let ready = tokio::time::timeout(WITHIN, client.ready(SocketAddr::new(ip, self.port))).await;
-                (ip, ready == Ok(true))
-            });
-            for (ip, ready) in join_all(looks).await {
-                let missed = misses.entry(ip).or_default();
-                *missed = if ready { 0 } else { missed.saturating_add(1) };
+            seen.retain(|ip, _| masters.contains(ip));
+            let looks = masters
+                .iter()
+                .map(|&ip| async move { (ip, client.ready(SocketAddr::new(ip, self.port), WITHIN).await) });
+            for (ip, look) in join_all(looks).await {
+                seen.entry(ip).or_default().after(look);
             }
             let mut alive: Vec<IpAddr> =
-                masters.iter().copied().filter(|ip| misses.get(ip).is_none_or(|missed| *missed < MISSES)).collect();
+                masters.iter().copied().filter(|ip| seen.get(ip).is_none_or(|seen| seen.is_alive())).collect();
             alive.sort_unstable();
             for action in plan(&store.view(), &alive, self.port) {
                 if let Err(error) = executor.execute(CONTROLLER, &action).await {
@@ -70,6 +71,24 @@ impl Masters {
                 }
             }
         }
+    }
+}
+
+/// What this leader saw of a master of late.
+#[derive(Debug, Clone, Copy, Default)]
+struct Seen {
+    missed: u32,
+    silent: bool,
+}
+
+impl Seen {
+    fn after(&mut self, look: Look) {
+        self.missed = if look == Look::Ready { 0 } else { self.missed.saturating_add(1) };
+        self.silent = look == Look::Silent;
+    }
+
+    fn is_alive(&self) -> bool {
+        self.missed < if self.silent { SILENCES } else { REFUSALS }
     }
 }
 
@@ -118,4 +137,27 @@ fn keep(view: &View, resource: &str, wanted: Value, content: &str) -> Option<Act
         return None;
     }
     Some(Action::Update { key, revision: object.revision, object: wanted, part: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alive(looks: &[Look]) -> Vec<bool> {
+        let mut seen = Seen::default();
+        let after = |look: &Look| {
+            seen.after(*look);
+            seen.is_alive()
+        };
+        looks.iter().map(after).collect()
+    }
+
+    #[test]
+    fn who_refuses_goes_soon_and_who_is_silent_is_given_longer() {
+        use Look::{No, Ready, Silent};
+        assert_eq!(alive(&[No, No, No, Ready]), [true, false, false, true]);
+        assert_eq!(alive(&[Silent, Silent, Ready, Silent, Silent, Silent]), [true, true, true, true, true, false]);
+        assert_eq!(alive(&[Silent, No]), [true, false]);
+        assert_eq!(alive(&[Silent, Silent, Silent, Silent, Ready]), [true, true, false, false, true]);
+    }
 }

@@ -1,5 +1,6 @@
 //! Starts the duties when this member leads and stops them when it no longer does.
 
+use crate::backups::ScheduledBackups;
 use crate::duties::ready::ReadyClient;
 use crate::duties::{ApiExecutor, kubernetes, views::StoreViews};
 use crate::nodes::LeaderMemory;
@@ -36,6 +37,8 @@ pub struct Duties {
     pub members: watch::Receiver<Arc<Members>>,
     /// Asks masters whether they are ready.
     pub ready: ReadyClient,
+    /// Backups that the leader makes by itself, if it is to.
+    pub backups: Option<ScheduledBackups>,
 }
 
 impl Duties {
@@ -105,8 +108,13 @@ impl Duties {
         controllers.push(Arc::new(raftsman_scheduler::SchedulerDriver::default()));
         let views = Arc::new(StoreViews(self.api.store().clone()));
         let executor = Arc::new(ApiExecutor::new(self.api.clone(), Some(term)));
-        let runner = Runner::new(controllers, views, executor.clone(), clock, Limits::default());
+        let runner = Runner::new(controllers, views, executor.clone(), clock.clone(), Limits::default());
         let masters = kubernetes::Masters::new(&self.config, self.members.clone(), self.ready.clone());
-        tokio::join!(runner.run(over.clone()), masters.run(self.api.store().clone(), executor, over));
+        let backups = async {
+            if let Some(backups) = self.backups.clone() {
+                backups.run(self.api.store().clone(), clock, over.clone()).await;
+            }
+        };
+        tokio::join!(runner.run(over.clone()), masters.run(self.api.store().clone(), executor, over.clone()), backups);
     }
 }

@@ -10,6 +10,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Keeps its connections; cloning shares them.
 #[derive(Clone)]
@@ -38,9 +39,24 @@ impl ReadyClient {
         Ok(Self { http: Client::builder(TokioExecutor::new()).build(connector) })
     }
 
-    /// `/readyz` answers with success.
-    pub async fn ready(&self, master: SocketAddr) -> bool {
-        let Ok(uri) = format!("https://{master}/readyz").parse() else { return false };
-        self.http.get(uri).await.is_ok_and(|answer| answer.status().is_success())
+    /// Asks for `/readyz`.
+    pub async fn ready(&self, master: SocketAddr, within: Duration) -> Look {
+        let Ok(uri) = format!("https://{master}/readyz").parse() else { return Look::No };
+        match tokio::time::timeout(within, self.http.get(uri)).await {
+            Err(_) => Look::Silent,
+            Ok(Ok(answer)) if answer.status().is_success() => Look::Ready,
+            Ok(_) => Look::No,
+        }
     }
+}
+
+/// What a master shows of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// It serves.
+    Ready,
+    /// It says that it does not, or nothing listens there.
+    No,
+    /// No word in time: it is cut off, or busy.
+    Silent,
 }

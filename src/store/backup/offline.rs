@@ -20,14 +20,23 @@ pub(super) struct Offline {
     pub(super) disk: Disk,
     runner: Arc<Runner>,
     workers: Vec<Worker>,
-    _lock: DirectoryLock,
+    _lock: Option<DirectoryLock>,
 }
 
 impl Offline {
     /// Opens and loads; refuses a directory that is in use.
     pub(super) async fn open(config: &StoreConfig) -> Result<(Self, Loaded), StoreError> {
         let lock = DirectoryLock::take(&config.data_dir).map_err(storage)?;
-        let Environment { runner, transport, tree, engines, segment_bytes } = Environment::real(config)?;
+        Self::open_in(config, Environment::real(config)?, Some(lock)).await
+    }
+
+    /// The same in its environment.
+    pub(super) async fn open_in(
+        config: &StoreConfig,
+        environment: Environment,
+        lock: Option<DirectoryLock>,
+    ) -> Result<(Self, Loaded), StoreError> {
+        let Environment { runner, transport, tree, engines, segment_bytes } = environment;
         let runner = Arc::new(runner);
         let (settings, threads, root) = (config.clone(), runner.clone(), tree.clone());
         let opened =

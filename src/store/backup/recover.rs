@@ -8,7 +8,9 @@ use super::AHEAD;
 use super::offline::{Offline, storage};
 use crate::border::StoreError;
 use crate::config::StoreConfig;
-use crate::disk::{AppliedEntry, Progress, touched};
+use crate::disk::{AppliedEntry, Progress};
+use crate::environment::Environment;
+use crate::files::DirectoryLock;
 use crate::lineage;
 use crate::member::to_vote;
 use crate::peers::Identity;
@@ -64,17 +66,25 @@ impl Recovery {
     /// The directory is in use, empty or damaged; or so many of the other voters answer that the cluster needs no
     /// recovery.
     pub async fn plan(config: &StoreConfig) -> Result<Self, StoreError> {
-        let empty =
-            || StoreError::Storage(format!("data directory {} holds nothing to recover", config.data_dir.display()));
         if !config.data_dir.exists() {
-            return Err(empty());
+            return Err(empty(config));
         }
-        let (mut offline, loaded) = Offline::open(config).await?;
+        let lock = DirectoryLock::take(&config.data_dir).map_err(storage)?;
+        Self::plan_in(config, Environment::real(config)?, Some(lock)).await
+    }
+
+    /// The same in its environment.
+    pub(crate) async fn plan_in(
+        config: &StoreConfig,
+        environment: Environment,
+        lock: Option<DirectoryLock>,
+    ) -> Result<Self, StoreError> {
+        let (mut offline, loaded) = Offline::open_in(config, environment, lock).await?;
         let applied = loaded.progress.applied.map_or(0, |id| id.index());
         let found = Self::read(&mut offline, loaded).await;
         let opened = match found {
             Ok(Some((machine, entries, last))) => Ok((machine, entries, last)),
-            Ok(None) => Err(empty()),
+            Ok(None) => Err(empty(config)),
             Err(error) => Err(error),
         };
         let (machine, entries, last) = match opened {
@@ -201,10 +211,9 @@ impl Recovery {
         let mut entries = std::mem::take(&mut self.entries);
         entries.push(begun);
         let progress: Progress = self.machine.progress();
-        let sessions = touched(&entries, self.machine.state());
-        self.offline.disk.applied(entries, sessions, progress).await.map_err(storage)?;
+        self.offline.disk.applied(entries, progress).await.map_err(storage)?;
         drop(self.offline.disk.snapshot().await.map_err(storage)?);
-        self.offline.log.purge(self.last).await.map_err(storage)
+        self.offline.log.purge_durably(self.last).await.map_err(storage)
     }
 
     /// This member votes, all others learn.
@@ -214,4 +223,8 @@ impl Recovery {
             .map_err(|error| StoreError::Storage(format!("the membership: {error}")))?;
         Ok(Membership::new(Some(self.last), membership))
     }
+}
+
+fn empty(config: &StoreConfig) -> StoreError {
+    StoreError::Storage(format!("data directory {} holds nothing to recover", config.data_dir.display()))
 }

@@ -13,7 +13,6 @@ use crate::lineage;
 use crate::member::MEMBERS;
 use crate::peers::{Identity, Transport};
 use crate::raft::types::{LogId, Member, Membership};
-use openraft::storage::RaftLogStorage;
 use raftsman_backup::{BackupError, Item, Reader};
 use raftsman_state::{Applied, Change, Object, Resource};
 use std::collections::{BTreeMap, BTreeSet};
@@ -115,7 +114,7 @@ async fn write<R: Read>(
         if batch.changes.len() == BATCH {
             let full = std::mem::take(&mut batch);
             // Not readable as a state before the last batch says what it is.
-            offline.disk.applied(vec![entry(full)], Vec::new(), Progress::default()).await.map_err(storage)?;
+            offline.disk.applied(vec![entry(full)], Progress::default()).await.map_err(storage)?;
         }
     }
     let floor = revision + AHEAD;
@@ -123,16 +122,16 @@ async fn write<R: Read>(
     let first = LogId::new(0.into(), 0);
     let progress = Progress {
         applied: Some(first),
-        membership: members(config, first)?,
+        membership: Arc::new(members(config, first)?),
         revision: floor,
         term: 0,
         epoch: epoch + 1,
         base_floor: floor,
     };
-    offline.disk.applied(vec![entry(batch)], Vec::new(), progress).await.map_err(storage)?;
+    offline.disk.applied(vec![entry(batch)], progress).await.map_err(storage)?;
     // Says whether all of it reached the disk.
     drop(offline.disk.snapshot().await.map_err(storage)?);
-    offline.log.purge(first).await.map_err(storage)?;
+    offline.log.purge_durably(first).await.map_err(storage)?;
     lineage::write(&*offline.tree, lineage::draw()).map_err(storage)?;
     Ok(objects)
 }

@@ -1,8 +1,9 @@
 //! The state's database: turning applied entries into batches.
 
 use crate::codec::{decode, encode};
-use crate::disk::engine::{Batch, Engine};
-use crate::disk::record::{self, AppliedEntry, Progress, Record, Sessions};
+use crate::disk::engine::{Batch, Engine, Flusher};
+use crate::disk::record::{self, AppliedEntry, Progress, Record};
+use crate::disk::sessions::Sessions;
 use std::io;
 
 /// An open database.
@@ -27,18 +28,23 @@ impl StateDb {
 
     /// Writes applied entries, and the sessions and the progress after the last of them, at once and without a write-ahead
     /// log.
-    pub(crate) fn write(
+    pub(crate) fn write<'e>(
         &mut self,
-        entries: &[AppliedEntry],
-        sessions: &Sessions,
+        entries: impl Iterator<Item = &'e AppliedEntry> + Clone,
+        sessions: &mut Sessions,
         progress: &Progress,
     ) -> io::Result<()> {
-        self.engine.write(&mut |batch| fill(batch, entries, sessions, progress))
+        self.engine.write(&mut |batch| fill(batch, entries.clone(), sessions, progress))
     }
 
     /// Everything written so far is on disk when this returns.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         self.engine.flush()
+    }
+
+    /// Flushes from another thread, if the engine can.
+    pub(crate) fn flusher(&self) -> Option<Flusher> {
+        self.engine.flusher()
     }
 
     /// A copy of the database as it was flushed, in a directory that does not exist yet.
@@ -47,10 +53,19 @@ impl StateDb {
     }
 }
 
-fn fill(batch: &mut dyn Batch, entries: &[AppliedEntry], sessions: &Sessions, progress: &Progress) -> io::Result<()> {
+fn fill<'e>(
+    batch: &mut dyn Batch,
+    entries: impl Iterator<Item = &'e AppliedEntry>,
+    sessions: &mut Sessions,
+    progress: &Progress,
+) -> io::Result<()> {
+    let mut encoded = Vec::new();
     for entry in entries {
+        sessions.follow(entry);
         for change in &entry.applied.changes {
-            batch.put(&record::change_key(change.revision), &encode(&Record::from(&**change))?);
+            encoded.clear();
+            Record::encode(change, &mut encoded)?;
+            batch.put(&record::change_key(change.revision), &encoded);
         }
         for revision in &entry.applied.dropped {
             batch.delete(&record::change_key(*revision));
@@ -62,8 +77,8 @@ fn fill(batch: &mut dyn Batch, entries: &[AppliedEntry], sessions: &Sessions, pr
             batch.delete_range(&[record::SESSION], &[record::SESSION + 1]);
         }
     }
-    for (member, session) in sessions {
-        batch.put(&record::session_key(*member), &encode(session)?);
+    for (member, session) in sessions.take() {
+        batch.put(&record::session_key(member), &encode(session)?);
     }
     batch.put(record::PROGRESS, &encode(progress)?);
     Ok(())

@@ -1,10 +1,13 @@
 //! A member's data directory.
 
+use crate::disk::db::StateDb;
+use crate::disk::engine::Engines;
+use crate::disk::load;
 use crate::disk::snapshots::SnapshotDir;
 use crate::files::{Files, Tree};
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// Name of the state's database.
 pub(crate) const STATE: &str = "state";
@@ -25,6 +28,8 @@ const COPY: usize = 1 << 20;
 pub(crate) struct Directory {
     tree: Arc<dyn Tree>,
     counter: AtomicU64,
+    /// What opens databases here, once the state is open.
+    engines: OnceLock<Arc<dyn Engines>>,
 }
 
 impl Directory {
@@ -37,7 +42,7 @@ impl Directory {
         tree.remove(OLD_STATE)?;
         tree.remove(SNAPSHOTS)?;
         tree.directory(SNAPSHOTS)?;
-        Ok(Self { tree, counter: AtomicU64::new(0) })
+        Ok(Self { tree, counter: AtomicU64::new(0), engines: OnceLock::new() })
     }
 
     /// A name for a new snapshot, whose directory does not exist yet.
@@ -56,6 +61,18 @@ impl Directory {
         let snapshot = self.new_snapshot();
         self.tree.rename(INCOMING, snapshot.name())?;
         Ok(snapshot)
+    }
+
+    pub(super) fn set_engines(&self, engines: Arc<dyn Engines>) {
+        // The first ones stay: all open the same.
+        let _ = self.engines.set(engines);
+    }
+
+    /// Reads all of a snapshot that was received: only what is whole may take the place of a good state. It may have been
+    /// damaged on the disk of who sent it.
+    pub(crate) fn check(&self, snapshot: &SnapshotDir) -> io::Result<()> {
+        let Some(engines) = self.engines.get() else { return Ok(()) };
+        load::check(&StateDb::new(engines.open(snapshot.name())?))
     }
 
     /// Puts copies (hard links) of a snapshot's files in the place of the closed state database. A crash at any point

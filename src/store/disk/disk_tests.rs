@@ -3,11 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::alarm::Alarm;
-use crate::disk::{AppliedEntry, Directory, Disk, Loaded, Progress, Rocks, SnapshotDir, start, touched};
+use crate::disk::{AppliedEntry, Directory, Disk, Loaded, Progress, Rocks, SnapshotDir, start};
 use crate::files::{RealTree, Tree};
 use crate::joined::Joined;
 use crate::member::RaftThread;
-use crate::raft::types::{LogId, Membership};
+use crate::raft::types::LogId;
 use crate::rt::Runner;
 use raftsman_state::{Body, Compare, Key, Meta, Op, Origin, Resource, State, Txn};
 use std::sync::Arc;
@@ -40,6 +40,7 @@ struct Opened {
     disk: Disk,
     state: State,
     progress: Progress,
+    directory: Arc<Directory>,
     _thread: Joined,
 }
 
@@ -48,17 +49,16 @@ impl Opened {
         let directory = Arc::new(Directory::open(Arc::new(RealTree::open(path).unwrap())).unwrap());
         let runner = Runner::Threads(RaftThread::start().unwrap());
         let (disk, Loaded { state, progress }, thread) =
-            start(directory, Arc::new(Rocks::new(path)), &runner, &Alarm::new()).unwrap();
-        Self { disk, state, progress, _thread: Joined(Some(thread)) }
+            start(directory.clone(), Arc::new(Rocks::new(path)), &runner, &Alarm::new()).unwrap();
+        Self { disk, state, progress, directory, _thread: Joined(Some(thread)) }
     }
 
     async fn apply(&mut self, range: std::ops::Range<u64>) {
         for n in range {
             let txn = txn(n);
             let applied = AppliedEntry { applied: self.state.apply(2, &txn), origin: txn.origin };
-            self.progress = Progress::of(&self.state, Some(LogId::new(2.into(), n)), &Membership::default());
-            let sessions = touched(std::slice::from_ref(&applied), &self.state);
-            self.disk.applied(vec![applied], sessions, self.progress.clone()).await.unwrap();
+            self.progress = Progress::of(&self.state, Some(LogId::new(2.into(), n)), &Arc::default());
+            self.disk.applied(vec![applied], self.progress.clone()).await.unwrap();
         }
     }
 
@@ -147,6 +147,31 @@ async fn a_snapshot_replaces_another_state() {
     assert_eq!(seen(&target.state), state);
     drop(target);
     assert!(two.path().join("state").exists());
+}
+
+/// Whichever byte of a table is turned around: it is found before the snapshot is put anywhere.
+#[tokio::test]
+async fn a_damaged_snapshot_is_told_from_a_whole_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut live = Opened::at(directory.path());
+    live.apply(0..120).await;
+    let snapshot = live.disk.snapshot().await.unwrap().directory;
+    live.directory.check(&snapshot).unwrap();
+    let at = directory.path().join(snapshot.name());
+    let tables = || std::fs::read_dir(&at).unwrap().map(|file| file.unwrap().path());
+    let tables: Vec<_> = tables().filter(|path| path.extension().is_some_and(|end| end == "sst")).collect();
+    assert!(!tables.is_empty());
+    for table in tables {
+        let whole = std::fs::read(&table).unwrap();
+        // Not linked to the database any more.
+        std::fs::remove_file(&table).unwrap();
+        let mut damaged = whole.clone();
+        damaged[whole.len() / 4] ^= 0x10;
+        std::fs::write(&table, damaged).unwrap();
+        live.directory.check(&snapshot).unwrap_err();
+        std::fs::write(&table, whole).unwrap();
+        live.directory.check(&snapshot).unwrap();
+    }
 }
 
 #[test]

@@ -1,6 +1,10 @@
 //! The key-value engine under the state: narrow, so that a simulation can put its own below the same code.
 
 use std::io;
+use std::sync::Arc;
+
+/// Flushes a database from any thread; nothing once it is closed.
+pub(crate) type Flusher = Arc<dyn Fn() -> io::Result<()> + Send + Sync>;
 
 /// What a scan does with each key and its value.
 pub(crate) type Each<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> io::Result<()>;
@@ -25,6 +29,11 @@ pub(crate) trait Engine: Send {
 
     /// Everything written so far is on disk when this returns.
     fn flush(&mut self) -> io::Result<()>;
+
+    /// Flushes beside writes, where the engine can.
+    fn flusher(&self) -> Option<Flusher> {
+        None
+    }
 
     /// A copy of what was flushed, in a directory below the same root that does not exist yet.
     fn checkpoint(&mut self, name: &str) -> io::Result<()>;

@@ -39,6 +39,16 @@ pub(crate) fn load(db: &StateDb) -> io::Result<Loaded> {
     Ok(Loaded { state, progress })
 }
 
+/// Reads everything and keeps nothing.
+pub(crate) fn check(db: &StateDb) -> io::Result<()> {
+    if db.progress()?.applied.is_none() {
+        return Err(invalid("how far it is"));
+    }
+    db.scan(record::FLOOR, |_, value| decode::<u64>(value).map(drop))?;
+    drop(sessions(db)?);
+    db.scan(record::CHANGE, |_, value| decode::<Record>(value).map(drop))
+}
+
 fn sessions(db: &StateDb) -> io::Result<BTreeMap<u64, SessionRecord>> {
     let mut sessions = BTreeMap::new();
     db.scan(record::SESSION, |key, value| {

@@ -9,13 +9,14 @@ mod engine;
 mod load;
 mod record;
 mod rocks;
+mod sessions;
 mod snapshots;
 mod writer;
 
 pub(crate) use directory::Directory;
 pub(crate) use engine::{Batch, Engine, Engines};
 pub(crate) use load::Loaded;
-pub(crate) use record::{AppliedEntry, Progress, touched};
+pub(crate) use record::{AppliedEntry, Progress};
 pub(crate) use rocks::Rocks;
 pub(crate) use snapshots::{SnapshotDir, is_plain};
 pub(crate) use writer::{Disk, start};

@@ -1,16 +1,17 @@
 //! What the state's database holds, and under which keys.
 
+use crate::codec::{encode_into, encode_length};
 use crate::raft::types::{LogId, Membership};
-use raftsman_state::{Applied, Body, Change, Key, Meta, Origin, SessionRecord, State};
+use raftsman_state::{Applied, Body, Change, Key, Meta, Origin, State};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::io;
 use std::sync::Arc;
 
 /// How far the state is, in the same batch as what it holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Progress {
     pub(crate) applied: Option<LogId>,
-    pub(crate) membership: Membership,
+    pub(crate) membership: Arc<Membership>,
     pub(crate) revision: u64,
     pub(crate) term: u64,
     pub(crate) epoch: u64,
@@ -19,14 +20,13 @@ pub(crate) struct Progress {
 
 impl Progress {
     /// The progress of a state after a log entry.
-    pub(crate) fn of(state: &State, applied: Option<LogId>, membership: &Membership) -> Self {
-        let view = state.view();
+    pub(crate) fn of(state: &State, applied: Option<LogId>, membership: &Arc<Membership>) -> Self {
         Self {
             applied,
             membership: membership.clone(),
-            revision: view.revision(),
-            term: view.term(),
-            epoch: view.epoch(),
+            revision: state.revision(),
+            term: state.term(),
+            epoch: state.epoch(),
             base_floor: state.base_floor(),
         }
     }
@@ -42,13 +42,23 @@ pub(crate) struct Record {
     pub(crate) content: Option<(Arc<Meta>, Body)>,
 }
 
-impl From<&Change> for Record {
-    fn from(change: &Change) -> Self {
-        Self {
-            key: change.key().clone(),
-            previous: change.previous.as_ref().map_or(0, |previous| previous.revision),
-            content: (!change.deleted).then(|| (change.object.meta.clone(), change.object.body())),
+impl Record {
+    /// Appends the encoded record of a change, with one copy of its JSON.
+    pub(crate) fn encode(change: &Change, out: &mut Vec<u8>) -> io::Result<()> {
+        let previous = change.previous.as_ref().map_or(0, |previous| previous.revision);
+        encode_into(&(change.key(), previous), out)?;
+        if change.deleted {
+            return encode_into(&None::<()>, out);
         }
+        let object = &change.object;
+        // The tag of an option that holds something.
+        out.push(1);
+        encode_into(&*object.meta, out)?;
+        let (before, after, at) = object.body_parts();
+        encode_length(before.len() + after.len(), out);
+        out.extend_from_slice(before);
+        out.extend_from_slice(after);
+        encode_into(&at, out)
     }
 }
 
@@ -57,17 +67,6 @@ impl From<&Change> for Record {
 pub(crate) struct AppliedEntry {
     pub(crate) applied: Applied,
     pub(crate) origin: Option<Origin>,
-}
-
-/// Members' sessions as they are after a batch: those that it touched. One record a member, written over and over, needs
-/// no tombstones, whatever the number of outcomes that come and go.
-pub(crate) type Sessions = Vec<(u64, SessionRecord)>;
-
-/// The sessions of the members that these entries came from.
-pub(crate) fn touched(entries: &[AppliedEntry], state: &State) -> Sessions {
-    let members: BTreeSet<u64> = entries.iter().filter_map(|entry| entry.origin).map(|origin| origin.member).collect();
-    let record = |member| state.sessions().get(&member).map(|record| (member, record.clone()));
-    members.into_iter().filter_map(record).collect()
 }
 
 pub(crate) const PROGRESS: &[u8] = b"p";
@@ -109,4 +108,33 @@ fn numbered(tag: u8, numbers: &[u64]) -> Vec<u8> {
         key.extend_from_slice(&number.to_be_bytes());
     }
     key
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::codec::encode;
+    use raftsman_state::{Object, Resource};
+
+    #[test]
+    fn a_change_is_encoded_as_its_record() {
+        let key = Key::new(&Resource::new("apps", "deployments"), "default", "web");
+        let meta = Arc::new(Meta { uid: "u".into(), labels: vec![("a".into(), "b".into())], ..Meta::default() });
+        let long = format!("{{\"metadata\":{{\"resourceVersion\":\"\"}},\"x\":\"{}\"}}", "y".repeat(20_000));
+        let spliced = Body::spliced(long, 32).unwrap();
+        for body in [Body::plain("{}"), spliced, Body::plain("")] {
+            let object = Arc::new(Object::new(key.clone(), meta.clone(), &body, 77));
+            let older = Arc::new(Object::new(key.clone(), meta.clone(), &Body::plain("old"), 5));
+            for (previous, deleted) in [(None, false), (Some(older.clone()), false), (Some(older), true)] {
+                let number = previous.as_ref().map_or(0, |previous| previous.revision);
+                let content = (!deleted).then(|| (meta.clone(), body.clone()));
+                let record = Record { key: key.clone(), previous: number, content };
+                let change = Change { revision: 77, object: object.clone(), previous, deleted };
+                let mut out = vec![9];
+                Record::encode(&change, &mut out).unwrap();
+                assert_eq!(out[1..], encode(&record).unwrap());
+            }
+        }
+    }
 }

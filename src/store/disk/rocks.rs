@@ -1,11 +1,12 @@
 //! RocksDB as the state's engine. Its write-ahead log is off: what a crash takes, the Raft log still has.
 
-use crate::disk::engine::{Batch, Each, Engine, Engines};
+use crate::disk::engine::{Batch, Each, Engine, Engines, Flusher};
 use crate::files::MEND;
 use rocksdb::checkpoint::Checkpoint;
 use rocksdb::{DB, DBCompressionType, Direction, IteratorMode, Options, WriteBatch, WriteOptions};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Compression by level of the tree; RocksDB has seven.
 const LEVELS: [DBCompressionType; 7] = {
@@ -40,12 +41,12 @@ impl Engines for Rocks {
         let path = self.root.join(name);
         whole(&path)?;
         let db = DB::open(&options, path).map_err(broken)?;
-        Ok(Box::new(Database { db, root: self.root.clone() }))
+        Ok(Box::new(Database { db: Arc::new(db), root: self.root.clone() }))
     }
 }
 
 struct Database {
-    db: DB,
+    db: Arc<DB>,
     root: PathBuf,
 }
 
@@ -77,8 +78,13 @@ impl Engine for Database {
         self.db.flush().map_err(broken)
     }
 
+    fn flusher(&self) -> Option<Flusher> {
+        let db = Arc::downgrade(&self.db);
+        Some(Arc::new(move || db.upgrade().map_or(Ok(()), |db| db.flush().map_err(broken))))
+    }
+
     fn checkpoint(&mut self, name: &str) -> io::Result<()> {
-        Checkpoint::new(&self.db)
+        Checkpoint::new(&*self.db)
             .and_then(|checkpoint| checkpoint.create_checkpoint(self.root.join(name)))
             .map_err(broken)
     }

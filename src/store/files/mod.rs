@@ -10,6 +10,7 @@
 //! - The end of a process alone loses nothing that was written.
 //! - After a failed sync nothing is known about what was written before it; syncing again proves nothing.
 
+mod direct;
 #[cfg(test)]
 pub(crate) mod faulty;
 mod lock;
@@ -75,6 +76,12 @@ pub trait File: Send + Sync + 'static {
 
     /// Writes all bytes at this offset.
     fn write_at(&self, from: &[u8], offset: u64) -> io::Result<()>;
+
+    /// [`File::write_at`] and then [`File::sync_data`], though perhaps of these bytes only.
+    fn write_durably(&self, from: &[u8], offset: u64) -> io::Result<()> {
+        self.write_at(from, offset)?;
+        self.sync_data()
+    }
 
     /// Makes the whole file this long and all zeroes, with space on the disk, so that a later sync after writing within it
     /// has no metadata to write. Durable after [`File::sync_data`].

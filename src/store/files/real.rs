@@ -1,5 +1,6 @@
 //! The files of the operating system.
 
+use super::direct::Direct;
 use super::{File, Files, Lock};
 use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
 use std::fs;
@@ -71,14 +72,14 @@ impl Files for RealFiles {
         let path = self.at(name);
         let file = fs::OpenOptions::new().read(true).write(true).open(&path);
         let file = file.map_err(|error| about(&path, "open", &error))?;
-        Ok(Arc::new(RealFile { path, file }))
+        Ok(Arc::new(RealFile { path, file, direct: Direct::default() }))
     }
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn File>> {
         let path = self.at(name);
         let file = fs::OpenOptions::new().read(true).write(true).create_new(true).open(&path);
         let file = file.map_err(|error| about(&path, "create", &error))?;
-        Ok(Arc::new(RealFile { path, file }))
+        Ok(Arc::new(RealFile { path, file, direct: Direct::default() }))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -115,6 +116,7 @@ impl Drop for Held {
 struct RealFile {
     path: PathBuf,
     file: fs::File,
+    direct: Direct,
 }
 
 impl File for RealFile {
@@ -128,6 +130,15 @@ impl File for RealFile {
 
     fn write_at(&self, from: &[u8], offset: u64) -> io::Result<()> {
         self.file.write_all_at(from, offset).map_err(|error| about(&self.path, "write", &error))
+    }
+
+    fn write_durably(&self, from: &[u8], offset: u64) -> io::Result<()> {
+        let written = self.direct.write(&self.file, &self.path, from, offset);
+        if written.map_err(|error| about(&self.path, "write", &error))? {
+            return Ok(());
+        }
+        self.write_at(from, offset)?;
+        self.sync_data()
     }
 
     fn allocate(&self, bytes: u64) -> io::Result<()> {
@@ -163,6 +174,29 @@ pub(super) fn about(path: &Path, what: &str, error: &io::Error) -> io::Error {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    /// Whether or not it goes past the page cache, readers see it.
+    #[test]
+    fn a_durable_write_is_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = RealFiles::open(directory.path()).unwrap();
+        let file = files.create("x").unwrap();
+        file.allocate(16384).unwrap();
+        let buffer: Vec<u8> = (0..16384u32).map(|n| (n % 251) as u8).collect();
+        let begin = buffer.as_ptr().align_offset(4096);
+        let mut expected = vec![0; 16384];
+        for (from, to, length) in [(begin, 4096, 8192), (begin + 1, 512, 100), (begin, 8192, 4096), (3, 0, 4096)] {
+            let mut found = vec![0; 16384];
+            file.read_at(&mut found, 0).unwrap();
+            assert_eq!(found, expected);
+            file.write_durably(&buffer[from..from + length], to as u64).unwrap();
+            expected[to..to + length].copy_from_slice(&buffer[from..from + length]);
+        }
+        files.rename("x", "y").unwrap();
+        let mut found = vec![0; 16384];
+        files.open("y").unwrap().read_at(&mut found, 0).unwrap();
+        assert_eq!(found, expected);
+    }
 
     #[test]
     fn files_are_created_filled_renamed_and_removed() {

@@ -7,5 +7,8 @@ mod cluster;
 mod crash;
 mod damage;
 mod faults;
+mod figures;
 mod harness;
+mod levels;
 mod membership;
+mod simulated;

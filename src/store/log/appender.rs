@@ -1,18 +1,21 @@
 //! The writing end of the log: stages what was asked for, and writes it as groups.
 
 use crate::files::Lock;
-use crate::log::frame::{self, Stamp};
+use crate::log::frame::{self, BLOCK, Stamp};
 use crate::log::group::{self, Head, Memory};
 use crate::log::index::Place;
 use crate::log::pool::Pool;
 use crate::log::recover::Recovered;
 use crate::log::segment::{BEGIN, Segment};
 use crate::log::segment_log::{LogOptions, SegmentLog};
+use crate::metrics::Metrics;
 use crate::raft::types::{Entry, LogId, Vote};
+use crate::rt::Instant;
 use openraft::entry::RaftEntry;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 
 /// Buffers that have grown beyond this are given back.
@@ -50,6 +53,7 @@ pub(crate) struct Appender {
     /// Something staged was promised to be durable.
     due: bool,
     frame: Vec<u8>,
+    metrics: Arc<Metrics>,
 }
 
 impl Appender {
@@ -84,12 +88,18 @@ impl Appender {
             records: Vec::new(),
             due: false,
             frame: Vec::new(),
+            metrics: Arc::default(),
         };
         if this.segments.is_empty() {
             this.next_segment(0)?;
         }
         this.retire()?;
         Ok(this)
+    }
+
+    /// Where it counts and times what it writes.
+    pub(crate) fn metrics(&self) -> Arc<Metrics> {
+        self.metrics.clone()
     }
 
     pub(crate) fn append(&mut self, entry: &Entry) -> io::Result<()> {
@@ -178,12 +188,19 @@ impl Appender {
         self.memory.first_segment = oldest.unwrap_or(segment.number);
         head.memory.first_segment = self.memory.first_segment;
         let stamp = Stamp { number: self.number, incarnation: self.incarnation };
+        // On a block of memory too, as writing past the page cache wants it.
         self.frame.clear();
-        frame::frame(stamp, &[&group::encode_head(&head)?, &self.records], &mut self.frame);
-        segment.file.write_at(&self.frame, self.end)?;
-        segment.file.sync_data()?;
+        let head_bytes = group::encode_head(&head)?;
+        self.frame.reserve(BLOCK + frame::framed(head_bytes.len() + self.records.len()));
+        let begin = self.frame.as_ptr().align_offset(BLOCK).min(BLOCK);
+        self.frame.resize(begin, 0);
+        frame::frame(stamp, &[&head_bytes, &self.records], &mut self.frame);
+        let started = Instant::now();
+        segment.file.write_durably(&self.frame[begin..], self.end)?;
+        self.metrics.fsync.observe(started.elapsed());
+        self.metrics.appended.fetch_add(self.count, Ordering::Relaxed);
 
-        let length = self.frame.len();
+        let length = self.frame.len() - begin;
         self.log.index.lock().add(&head, Place { segment, offset: self.end, length, stamp });
         self.end += length as u64;
         self.number += 1;

@@ -1,6 +1,6 @@
 //! What is written with one write and one sync: entries, and all that a member must remember beside them.
 
-use crate::codec::{decode, encode};
+use crate::codec::{decode, encode, encode_into};
 use crate::raft::types::{Entry, LogId, Vote};
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -42,9 +42,7 @@ pub(crate) fn encode_head(head: &Head) -> io::Result<Vec<u8>> {
 pub(crate) fn push_entry(entry: &Entry, out: &mut Vec<u8>) -> io::Result<()> {
     let begin = out.len();
     out.extend_from_slice(&[0; 4]);
-    let taken = std::mem::take(out);
-    *out = postcard::to_extend(entry, taken)
-        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, format!("cannot encode an entry: {error}")))?;
+    encode_into(entry, out)?;
     let bytes = length(out.len() - begin - 4)?;
     out[begin..begin + 4].copy_from_slice(&bytes);
     Ok(())

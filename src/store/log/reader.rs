@@ -29,6 +29,9 @@ impl LogReader {
     }
 
     async fn read(&self, start: u64, end: u64, limit: usize) -> io::Result<Vec<Entry>> {
+        // What is purged may still be on disk: the writer may not have come to it.
+        let purged = self.shared.state.lock().purged;
+        let start = start.max(purged.map_or(0, |purged| purged.index() + 1));
         if start >= end {
             return Ok(Vec::new());
         }

@@ -7,22 +7,30 @@ use crate::log::writer::{self, Write};
 use crate::log::{LogReader, OpenLog, SegmentLog};
 use crate::metrics::Metrics;
 use crate::raft::types::{Entry, LogId, TypeConfig, Vote};
-use crate::rt::{Runner, Worker};
+use crate::rt::{Instant, Runner, Worker};
 use openraft::OptionalSend;
 use openraft::entry::RaftEntry;
 use openraft::storage::{IOFlushed, LogState, RaftLogStorage};
 use parking_lot::Mutex;
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::{mpsc, oneshot};
 
-/// Writes that may wait for the writer thread; Raft waits when they are more.
-const QUEUE: usize = 4096;
+/// While more bytes of entries than this wait for the writer thread, no proposal is taken. Appending itself never waits: it
+/// would hold up heartbeats, and what a leader sends is bounded by what it leaves unanswered.
+const WAITING_BYTES: usize = 64 << 20;
+
+/// Appends whose commit is timed, at most.
+const TIMED: usize = 4096;
 
 /// What storage, readers and the writer thread share.
 pub(crate) struct Shared {
     pub(crate) cache: Mutex<Cache>,
     pub(crate) state: Mutex<Known>,
+    /// Bytes of entries that wait for the writer thread.
+    pub(crate) waiting: AtomicUsize,
     pub(crate) metrics: Arc<Metrics>,
 }
 
@@ -33,6 +41,8 @@ pub(crate) struct Known {
     pub(crate) purged: Option<LogId>,
     pub(crate) last: Option<LogId>,
     pub(crate) committed: Option<LogId>,
+    /// Last indexes of appends that are not known to be committed, and when they came.
+    appends: VecDeque<(u64, Instant)>,
 }
 
 /// The log storage. Clones share one log.
@@ -40,7 +50,7 @@ pub(crate) struct Known {
 pub(crate) struct LogStorage {
     log: Arc<SegmentLog>,
     shared: Arc<Shared>,
-    writes: mpsc::Sender<Write>,
+    writes: mpsc::UnboundedSender<Write>,
     alarm: Alarm,
 }
 
@@ -55,9 +65,10 @@ impl LogStorage {
         let OpenLog { log, appender, vote, committed, purged, last } = opened;
         let mut cache = Cache::new(cache_bytes);
         cache.set_written(last.map(|last| last.index()));
-        let state = Mutex::new(Known { vote, purged, last, committed });
-        let shared = Arc::new(Shared { cache: Mutex::new(cache), state, metrics: Arc::default() });
-        let (writes, queue) = mpsc::channel(QUEUE);
+        let state = Mutex::new(Known { vote, purged, last, committed, appends: VecDeque::new() });
+        let (waiting, metrics) = (AtomicUsize::new(0), appender.metrics());
+        let shared = Arc::new(Shared { cache: Mutex::new(cache), state, waiting, metrics });
+        let (writes, queue) = mpsc::unbounded_channel();
         let thread = runner.thread("raft-log", true, writer::run(appender, shared.clone(), queue, alarm.clone()))?;
         Ok((Self { log, shared, writes, alarm: alarm.clone() }, thread))
     }
@@ -93,6 +104,11 @@ impl LogStorage {
         self.shared.state.lock().last.map(|last| last.index())
     }
 
+    /// The disk is so far behind that no more should be proposed.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.shared.waiting.load(Ordering::Relaxed) > WAITING_BYTES
+    }
+
     /// Stores a vote while Raft does not run yet.
     pub(crate) async fn preset_vote(&self, vote: Vote) -> io::Result<()> {
         self.ask(|done| Write::Vote { vote, done }).await?;
@@ -100,13 +116,30 @@ impl LogStorage {
         Ok(())
     }
 
-    async fn send(&self, write: Write) -> io::Result<()> {
-        self.writes.send(write).await.map_err(|_| stopped())
+    /// Purges, and waits until that is durable.
+    pub(crate) async fn purge_durably(&self, upto: LogId) -> io::Result<()> {
+        self.forget(upto);
+        self.ask(|done| Write::Purge { upto, done: Some(done) }).await
+    }
+
+    /// Drops what memory holds up to here.
+    fn forget(&self, upto: LogId) {
+        self.shared.cache.lock().purge(upto.index());
+        let mut known = self.shared.state.lock();
+        known.purged = Some(upto);
+        if known.last.is_none_or(|last| last.index() < upto.index()) {
+            known.last = Some(upto);
+        }
+        known.appends.retain(|(last, _)| *last > upto.index());
+    }
+
+    fn send(&self, write: Write) -> io::Result<()> {
+        self.writes.send(write).map_err(|_| stopped())
     }
 
     async fn ask(&self, write: impl FnOnce(oneshot::Sender<io::Result<()>>) -> Write) -> io::Result<()> {
         let (done, answer) = oneshot::channel();
-        self.send(write(done)).await?;
+        self.send(write(done))?;
         answer.await.map_err(|_| stopped())?
     }
 }
@@ -132,8 +165,16 @@ impl RaftLogStorage<TypeConfig> for LogStorage {
     }
 
     async fn save_committed(&mut self, committed: Option<LogId>) -> Result<(), io::Error> {
-        self.shared.state.lock().committed = committed;
-        self.send(Write::Committed(committed)).await
+        // Need not be durable: the next append takes it along.
+        let mut known = self.shared.state.lock();
+        known.committed = committed;
+        let Some(upto) = committed.map(|id| id.index()) else { return Ok(()) };
+        let now = Instant::now();
+        while let Some(&(_, began)) = known.appends.front().filter(|(last, _)| *last <= upto) {
+            self.shared.metrics.commit.observe(now - began);
+            known.appends.pop_front();
+        }
+        Ok(())
     }
 
     async fn read_committed(&mut self) -> Result<Option<LogId>, io::Error> {
@@ -146,35 +187,42 @@ impl RaftLogStorage<TypeConfig> for LogStorage {
         I::IntoIter: OptionalSend,
     {
         let entries: Vec<Entry> = entries.into_iter().collect();
-        {
+        let mut bytes = 0;
+        let committed = {
             let mut cache = self.shared.cache.lock();
             for entry in &entries {
-                cache.push(entry.clone(), reader::size(entry));
+                let size = reader::size(entry);
+                bytes += size;
+                cache.push(entry.clone(), size);
             }
+            let mut known = self.shared.state.lock();
             if let Some(last) = entries.last() {
-                self.shared.state.lock().last = Some(last.log_id());
+                known.last = Some(last.log_id());
+                if known.appends.len() < TIMED {
+                    known.appends.push_back((last.index(), Instant::now()));
+                }
             }
-        }
-        self.send(Write::Append { entries, done: callback }).await
+            known.committed
+        };
+        self.shared.waiting.fetch_add(bytes, Ordering::Relaxed);
+        self.send(Write::Append { entries, bytes, committed, done: callback })
     }
 
     async fn truncate_after(&mut self, last_log_id: Option<LogId>) -> Result<(), io::Error> {
         let after = last_log_id.map(|id| id.index());
         self.shared.cache.lock().truncate_after(after);
-        self.shared.state.lock().last = last_log_id;
+        {
+            let mut known = self.shared.state.lock();
+            known.last = last_log_id;
+            known.appends.retain(|(last, _)| after.is_some_and(|after| *last <= after));
+        }
         // Waits: entries appended next reuse these indexes, and the cache must not take the old ones on disk for them.
         self.ask(|done| Write::Truncate { after, done }).await
     }
 
     async fn purge(&mut self, upto: LogId) -> Result<(), io::Error> {
-        self.shared.cache.lock().purge(upto.index());
-        {
-            let mut known = self.shared.state.lock();
-            known.purged = Some(upto);
-            if known.last.is_none_or(|last| last.index() < upto.index()) {
-                known.last = Some(upto);
-            }
-        }
-        self.ask(|done| Write::Purge { upto, done }).await
+        self.forget(upto);
+        // Not waited for: whatever is written later comes after it, and this is called where heartbeats are sent.
+        self.send(Write::Purge { upto, done: None })
     }
 }

@@ -4,7 +4,7 @@ use crate::alarm::Alarm;
 use crate::log::appender::Appender;
 use crate::log::storage::Shared;
 use crate::raft::types::{Entry, LogId, TypeConfig, Vote};
-use crate::rt::{self, Instant};
+use crate::rt;
 use openraft::entry::RaftEntry;
 use openraft::storage::IOFlushed;
 use std::io;
@@ -14,62 +14,92 @@ use tokio::sync::{mpsc, oneshot};
 
 /// One write, in the order in which Raft asked for it.
 pub(crate) enum Write {
-    Append { entries: Vec<Entry>, done: IOFlushed<TypeConfig> },
-    Vote { vote: Vote, done: oneshot::Sender<io::Result<()>> },
-    Committed(Option<LogId>),
-    Truncate { after: Option<u64>, done: oneshot::Sender<io::Result<()>> },
-    Purge { upto: LogId, done: oneshot::Sender<io::Result<()>> },
+    /// Entries of so many bytes in memory, and how far the log was known to be committed before them.
+    Append {
+        entries: Vec<Entry>,
+        bytes: usize,
+        committed: Option<LogId>,
+        done: IOFlushed<TypeConfig>,
+    },
+    Vote {
+        vote: Vote,
+        done: oneshot::Sender<io::Result<()>>,
+    },
+    Truncate {
+        after: Option<u64>,
+        done: oneshot::Sender<io::Result<()>>,
+    },
+    Purge {
+        upto: LogId,
+        done: Option<oneshot::Sender<io::Result<()>>>,
+    },
 }
 
 /// How many writes are taken at once at most.
 const BATCH: usize = 1024;
 
-enum Done {
-    Flushed(IOFlushed<TypeConfig>),
-    Answer(oneshot::Sender<io::Result<()>>),
+/// Who waits for a group.
+#[derive(Default)]
+struct Waiting {
+    flushed: Vec<IOFlushed<TypeConfig>>,
+    answers: Vec<oneshot::Sender<io::Result<()>>>,
+    bytes: usize,
+}
+
+impl Waiting {
+    fn add(&mut self, write: Write) {
+        match write {
+            Write::Append { bytes, done, .. } => {
+                self.bytes += bytes;
+                // Raft keeps a watermark: the later one of these tells it all that the earlier one would.
+                if let (Some(IOFlushed::Notify(_)), IOFlushed::Notify(_)) = (self.flushed.last(), &done) {
+                    self.flushed.pop();
+                }
+                self.flushed.push(done);
+            }
+            Write::Vote { done, .. } | Write::Truncate { done, .. } => self.answers.push(done),
+            Write::Purge { done, .. } => self.answers.extend(done),
+        }
+    }
+
+    fn answer(self, failure: Option<&str>) {
+        let result = || failure.map_or(Ok(()), |reason| Err(io::Error::other(reason.to_owned())));
+        self.flushed.into_iter().for_each(|done| done.io_completed(result()));
+        for done in self.answers {
+            let _ = done.send(result());
+        }
+    }
 }
 
 /// Runs until all senders are gone; after a failed write every later one fails too.
-pub(crate) async fn run(mut log: Appender, shared: Arc<Shared>, mut writes: mpsc::Receiver<Write>, alarm: Alarm) {
+pub(crate) async fn run(
+    mut log: Appender,
+    shared: Arc<Shared>,
+    mut writes: mpsc::UnboundedReceiver<Write>,
+    alarm: Alarm,
+) {
     let mut taken = Vec::with_capacity(BATCH);
     let mut failure: Option<String> = None;
     while writes.recv_many(&mut taken, BATCH).await > 0 {
-        let mut dones = Vec::with_capacity(taken.len());
-        let mut written = shared.cache.lock().written_mark();
-        let result = match &failure {
-            Some(reason) => {
-                dones.extend(taken.drain(..).filter_map(into_done));
-                Err(io::Error::other(reason.clone()))
-            }
-            None => {
-                let started = Instant::now();
-                let entries = taken.iter().map(entries_of).sum::<usize>();
-                let result = write(&mut log, taken.drain(..), &mut dones, &mut written);
-                shared.metrics.fsync.observe(started.elapsed());
-                shared.metrics.appended.fetch_add(entries as u64, Ordering::Relaxed);
-                result
-            }
-        };
-        rt::step().await;
-        match &result {
-            Ok(()) => shared.cache.lock().set_written(written),
-            Err(error) if failure.is_none() => {
-                alarm.raise("the Raft log cannot be written", error);
-                failure = Some(error.to_string());
-            }
-            Err(_) => {}
-        }
-        for done in dones {
-            let result = match &result {
-                Ok(()) => Ok(()),
-                Err(error) => Err(io::Error::other(error.to_string())),
-            };
-            match done {
-                Done::Flushed(callback) => callback.io_completed(result),
-                Done::Answer(answer) => drop(answer.send(result)),
+        let mut waiting = Waiting::default();
+        if failure.is_some() {
+            taken.drain(..).for_each(|write| waiting.add(write));
+        } else {
+            let mut written = shared.cache.lock().written_mark();
+            let result = write(&mut log, taken.drain(..), &mut waiting, &mut written);
+            rt::step().await;
+            match result {
+                Ok(()) => shared.cache.lock().set_written(written),
+                Err(error) => {
+                    alarm.raise("the Raft log cannot be written", &error);
+                    failure = Some(error.to_string());
+                }
             }
         }
+        shared.waiting.fetch_sub(waiting.bytes, Ordering::Relaxed);
+        waiting.answer(failure.as_deref());
     }
+    log.set_committed(shared.state.lock().committed);
     if failure.is_none()
         && let Err(error) = log.close()
     {
@@ -77,24 +107,12 @@ pub(crate) async fn run(mut log: Appender, shared: Arc<Shared>, mut writes: mpsc
     }
 }
 
-fn entries_of(write: &Write) -> usize {
-    if let Write::Append { entries, .. } = write { entries.len() } else { 0 }
-}
-
-fn into_done(write: Write) -> Option<Done> {
-    match write {
-        Write::Append { done, .. } => Some(Done::Flushed(done)),
-        Write::Vote { done, .. } | Write::Truncate { done, .. } | Write::Purge { done, .. } => Some(Done::Answer(done)),
-        Write::Committed(_) => None,
-    }
-}
-
-/// Everything is durable when it returns; after an error nothing of it may be relied on. `dones` gets all that wait for it,
-/// either way.
+/// Everything is durable when it returns; after an error nothing of it may be relied on. `waiting` gets all that wait for
+/// it, either way.
 fn write(
     log: &mut Appender,
     writes: impl Iterator<Item = Write>,
-    dones: &mut Vec<Done>,
+    waiting: &mut Waiting,
     written: &mut Option<u64>,
 ) -> io::Result<()> {
     let mut result = Ok(());
@@ -102,7 +120,7 @@ fn write(
         if result.is_ok() {
             result = stage(log, &write, written);
         }
-        dones.extend(into_done(write));
+        waiting.add(write);
     }
     result?;
     log.flush()
@@ -110,7 +128,8 @@ fn write(
 
 fn stage(log: &mut Appender, write: &Write, written: &mut Option<u64>) -> io::Result<()> {
     match write {
-        Write::Append { entries, .. } => {
+        Write::Append { entries, committed, .. } => {
+            log.set_committed(*committed);
             for entry in entries {
                 log.append(entry)?;
                 *written = Some(entry.index());
@@ -119,10 +138,6 @@ fn stage(log: &mut Appender, write: &Write, written: &mut Option<u64>) -> io::Re
         }
         Write::Vote { vote, .. } => {
             log.set_vote(*vote);
-            Ok(())
-        }
-        Write::Committed(committed) => {
-            log.set_committed(*committed);
             Ok(())
         }
         Write::Truncate { after, .. } => {

@@ -2,7 +2,12 @@
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// Bounds in number and in bytes. What is larger than the bound in bytes is admitted alone.
+/// Most bytes of one transaction. Members send entries in messages that hold many of this size; one that fits in none would
+/// stand in the log for ever, and nothing after it would be replicated.
+pub(crate) const MOST_BYTES: usize = 8 << 20;
+
+/// Bounds in number and in bytes. What is larger than the bound in bytes is admitted alone, unless it is larger than
+/// [`MOST_BYTES`].
 #[derive(Debug)]
 pub(crate) struct Admission {
     count: Semaphore,
@@ -31,6 +36,9 @@ impl Admission {
     pub(crate) fn admit(&self, sizes: impl IntoIterator<Item = usize>) -> Option<Admitted<'_>> {
         let (mut count, mut bytes) = (0u32, 0usize);
         for size in sizes {
+            if size > MOST_BYTES {
+                return None;
+            }
             count = count.checked_add(1)?;
             bytes = bytes.saturating_add(size);
         }
@@ -66,5 +74,7 @@ mod tests {
         assert!(admission.admit([1]).is_none());
         drop(alone);
         assert_eq!(admission.room(), (3, 100));
+        assert!(admission.admit([MOST_BYTES]).is_some());
+        assert!(admission.admit([MOST_BYTES + 1]).is_none(), "larger than an entry may be");
     }
 }

@@ -12,7 +12,7 @@
 //! a frozen container keep that; a *machine* that is suspended does not, which is why a jump of the boot clock against
 //! the monotonic one ends the use of leases here for as long as they last. A virtual machine whose hypervisor stops its
 //! clocks unseen, or that is resumed from a saved state, breaks the assumption: switch leases off there
-//! ([`crate::StoreConfig::lease_reads`]).
+//! ([`crate::StoreConfig::lease_reads`]; `timing.leaseReads` in a host's configuration).
 //!
 //! What would break it and is prevented: a member that restarts forgets whom it gave its lease, so it neither votes nor
 //! stands for that long ([`crate::RaftStore`]); a transfer of leadership elects at once, so the term's lease is void before

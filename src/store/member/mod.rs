@@ -2,6 +2,7 @@
 
 mod admission;
 pub(crate) mod bootstrap;
+mod compact_log;
 mod core;
 mod duties;
 mod figures;
@@ -16,6 +17,7 @@ mod reads;
 mod runtime;
 
 pub(crate) use admission::Admission;
+pub(crate) use compact_log::compact_log;
 pub(crate) use core::{Core, Seen};
 pub(crate) use duties::{compact_history, watch_health};
 pub(crate) use forward::{Attempt, Forwarding, serve_forwarding};

@@ -2,6 +2,7 @@
 
 use crate::border::StoreError;
 use crate::codec::{decode, encode_bytes};
+use crate::member::admission::MOST_BYTES;
 use crate::member::{Attempt, Core, Origins};
 use crate::metrics::Queue;
 use crate::raft::types::Command;
@@ -65,6 +66,9 @@ impl Core {
     /// Has a transaction applied, by whichever leader, and gives its outcome and log index.
     async fn delivered(&self, txn: &Txn, deadline: Instant) -> Result<(Outcome, u64), StoreError> {
         let bytes = encode_bytes(txn).map_err(|error| StoreError::Storage(error.to_string()))?;
+        if bytes.len() > MOST_BYTES {
+            return Err(too_large(bytes.len()));
+        }
         let Some(_room) = self.proposals.admit([bytes.len()]) else {
             return Err(self.overloaded());
         };
@@ -134,6 +138,9 @@ impl Core {
             Ok(raft) => raft,
             Err(error) => return Attempt::NotTaken(error.to_string()),
         };
+        if self.door.is_behind() {
+            return Attempt::Full("this member's disk is far behind".into());
+        }
         match raft.client_write(Command(txn)).await {
             Ok(written) => match written.data {
                 Some(outcome) => Attempt::Done(outcome, written.log_id.index()),
@@ -145,4 +152,11 @@ impl Core {
             Err(error) => Attempt::Lost(error.to_string()),
         }
     }
+}
+
+/// Not a matter of load: it never fits, through whichever member.
+fn too_large(bytes: usize) -> StoreError {
+    StoreError::Overloaded(format!(
+        "a write of {bytes} bytes, where one may have {MOST_BYTES}: nothing was written; divide it"
+    ))
 }

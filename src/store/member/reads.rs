@@ -12,31 +12,35 @@ use raftsman_state::View;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 /// How long a read waits for a leader and a quorum.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Readers that may wait for an index.
+/// Readers that may wait, for an index or for it to be applied here.
 const QUEUE: usize = 16_384;
 
 type Waiting = oneshot::Sender<Result<u64, StoreError>>;
 
-/// Where readers queue.
-pub(crate) struct ReadGate(mpsc::Sender<Waiting>);
+/// Where readers queue. Who waits holds a place from the question to the view, wherever it waits meanwhile.
+pub(crate) struct ReadGate {
+    queue: mpsc::UnboundedSender<Waiting>,
+    places: Semaphore,
+}
 
 /// The other end of a [`ReadGate`].
-pub(crate) struct ReadQueue(mpsc::Receiver<Waiting>);
+pub(crate) struct ReadQueue(mpsc::UnboundedReceiver<Waiting>);
 
 impl ReadGate {
     pub(crate) fn new() -> (Self, ReadQueue) {
-        let (gate, queue) = mpsc::channel(QUEUE);
-        (Self(gate), ReadQueue(queue))
+        // Bounded by the places.
+        let (gate, queue) = mpsc::unbounded_channel();
+        (Self { queue: gate, places: Semaphore::new(QUEUE) }, ReadQueue(queue))
     }
 
     /// How many wait.
     pub(crate) fn waiting(&self) -> usize {
-        QUEUE - self.0.capacity()
+        QUEUE - self.places.available_permits()
     }
 }
 
@@ -52,14 +56,12 @@ impl Core {
             self.metrics.read.observe(started.elapsed());
             return Ok(self.published.view());
         }
+        let Ok(_place) = self.reads.places.try_acquire() else {
+            self.metrics.refuse(Queue::Reads, 1);
+            return Err(StoreError::Overloaded(format!("{QUEUE} reads are waiting")));
+        };
         let (waiting, answer) = oneshot::channel();
-        self.reads.0.try_send(waiting).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => {
-                self.metrics.refuse(Queue::Reads, 1);
-                StoreError::Overloaded(format!("{QUEUE} reads are waiting"))
-            }
-            mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
-        })?;
+        self.reads.queue.send(waiting).map_err(|_| StoreError::Closed)?;
         let late = || StoreError::NoLeader(format!("no linearizable read within {PATIENCE:?}"));
         let finish = async {
             let index = answer.await.map_err(|_| StoreError::Closed)??;

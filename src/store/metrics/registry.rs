@@ -24,8 +24,10 @@ pub(crate) struct Metrics {
     pub(crate) proposal: Histogram,
     /// From a linearizable read's beginning to its view.
     pub(crate) read: Histogram,
-    /// Writing one group of what waited to the log, and its fsync.
+    /// Writing one group to the log, and its fsync.
     pub(crate) fsync: Histogram,
+    /// From an append to the log here until it was known here to be committed.
+    pub(crate) commit: Histogram,
     /// Applying one batch of committed entries.
     pub(crate) apply: Histogram,
     /// Making one snapshot.
@@ -34,6 +36,8 @@ pub(crate) struct Metrics {
     pub(crate) appended: AtomicU64,
     /// Entries applied.
     pub(crate) applied: AtomicU64,
+    /// Requests of other members to append, with and without entries.
+    pub(crate) append_requests: AtomicU64,
     /// Times that a leader was seen that was not the leader before.
     pub(crate) leader_changes: AtomicU64,
     /// Rounds to the leader, or from the leader to a quorum, that reads shared.
@@ -57,6 +61,11 @@ impl Metrics {
                 "Writing one group to the Raft log, fsync included.",
                 &self.fsync,
             ),
+            (
+                "raftsman_raft_commit_duration_seconds",
+                "From an append to the Raft log here to its known commit.",
+                &self.commit,
+            ),
             ("raftsman_raft_apply_duration_seconds", "Applying one batch of entries.", &self.apply),
             ("raftsman_store_snapshot_duration_seconds", "Making one snapshot.", &self.snapshot),
         ];
@@ -66,6 +75,7 @@ impl Metrics {
         let counters = [
             ("raftsman_raft_log_entries_written_total", "Entries written to the Raft log.", &self.appended),
             ("raftsman_raft_entries_applied_total", "Entries applied.", &self.applied),
+            ("raftsman_raft_append_requests_total", "AppendEntries sent, empty ones included.", &self.append_requests),
             ("raftsman_store_read_rounds_total", "Rounds to the leader or a quorum for reads.", &self.read_rounds),
             ("raftsman_raft_leader_changes_total", "Leaders that followed another.", &self.leader_changes),
         ];

@@ -146,6 +146,11 @@ impl Door {
         }
     }
 
+    /// This member's disk is so far behind that it should take no proposals.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.log.read().as_ref().is_some_and(LogStorage::is_behind)
+    }
+
     /// How many more of other members' proposals there is room for, and how many bytes of them.
     pub(crate) fn forwarded_room(&self) -> (usize, usize) {
         self.forwarded.room()
@@ -192,6 +197,11 @@ impl Door {
     ) -> Result<SnapshotResponse<TypeConfig>, Refusal> {
         let raft = self.raft()?;
         let (described, snapshot) = self.incoming.take(chunks).await.map_err(invalid)?;
+        // Before Raft has it, for which a snapshot that cannot be installed is the end.
+        self.incoming.check(&snapshot).await.map_err(|error| {
+            tracing::warn!(%error, "a damaged snapshot was received: the leader's disk or memory may be failing");
+            invalid(format!("the snapshot came damaged: {error}"))
+        })?;
         raft.install_full_snapshot(described.vote, snapshot).await.map_err(failed)
     }
 
@@ -209,7 +219,8 @@ impl Door {
     /// Takes another member's encoded transactions, if this one leads.
     pub(crate) async fn propose(&self, txns: Vec<Bytes>) -> Result<Vec<Proposed>, Refusal> {
         let raft = self.raft()?;
-        let Some(_room) = self.forwarded.admit(txns.iter().map(Bytes::len)) else {
+        let room = if self.is_behind() { None } else { self.forwarded.admit(txns.iter().map(Bytes::len)) };
+        let Some(_room) = room else {
             self.metrics.refuse(Queue::Forwarded, txns.len());
             return Ok(vec![Proposed { overloaded: true, ..Proposed::default() }; txns.len()]);
         };

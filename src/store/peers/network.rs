@@ -1,6 +1,7 @@
 //! What Raft sends.
 
 use crate::member::Core;
+use crate::metrics::Metrics;
 use crate::peers::{AppendAnswer, BoxedStream, Peer, PeerError, Transport, send};
 use crate::raft::types::{Member, Snapshot, TypeConfig, Vote};
 use crate::rt;
@@ -18,6 +19,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 type RpcError = RPCError<TypeConfig>;
 type Boxed<'s, T> = Pin<Box<dyn Future<Output = T> + Send + 's>>;
@@ -25,6 +27,10 @@ type Answers<'s> = Pin<Box<dyn Stream<Item = Result<StreamAppendResult<TypeConfi
 
 /// A stream with unanswered appends and no answer for so long is given up.
 const STALL: Duration = Duration::from_secs(5);
+
+/// Requests of a stream that may be unanswered at once. While they are, entries gather, and the next request takes them all:
+/// each costs both sides more than the entries in it.
+const WINDOW: usize = 2;
 
 /// How long a receiver may take to sum what it has of a snapshot.
 const SUMMING: Duration = Duration::from_secs(60);
@@ -124,16 +130,20 @@ impl RaftNetworkV2<TypeConfig> for Network {
             let Some(first) = input.next().await else {
                 return Ok(futures::stream::empty().boxed());
             };
-            let asked = Arc::new(Asked::default());
-            let (counter, end) = (asked.clone(), asked.clone());
-            let requests = futures::stream::once(futures::future::ready(first)).chain(input).inspect(move |_| {
-                counter.requests.fetch_add(1, Ordering::Relaxed);
+            let core = self.factory.core.upgrade();
+            let asked = Arc::new(Asked::new(core.map(|core| core.metrics.clone()).unwrap_or_default()));
+            let requests = futures::stream::unfold((Some(first), input, asked.clone()), |(first, mut input, asked)| {
+                async move {
+                    // Before the next request is made, so that it carries the newest entries and commit.
+                    asked.window.acquire().await.ok()?.forget();
+                    let request = match first {
+                        Some(first) => Some(first),
+                        None => input.next().await,
+                    };
+                    asked.count(request.is_some());
+                    Some((request?, (None, input, asked)))
+                }
             });
-            let requests = requests.map(Some).chain(futures::stream::once(async move {
-                end.all.store(true, Ordering::Relaxed);
-                None
-            }));
-            let requests = requests.filter_map(futures::future::ready);
             let responses = self.peer()?.append(Box::pin(requests)).await.map_err(|error| self.failed(error))?;
             Ok(answers(responses, asked))
         })
@@ -206,11 +216,29 @@ async fn send_snapshot(
 }
 
 /// What was asked in an append stream.
-#[derive(Default)]
 struct Asked {
+    /// For how many more requests there is room.
+    window: Semaphore,
     requests: AtomicU64,
     /// There will be no more.
     all: AtomicBool,
+    metrics: Arc<Metrics>,
+}
+
+impl Asked {
+    fn new(metrics: Arc<Metrics>) -> Self {
+        Self { window: Semaphore::new(WINDOW), requests: AtomicU64::new(0), all: AtomicBool::new(false), metrics }
+    }
+
+    /// One more was asked, or there will be no more.
+    fn count(&self, more: bool) {
+        if more {
+            self.requests.fetch_add(1, Ordering::Relaxed);
+            self.metrics.append_requests.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.all.store(true, Ordering::Relaxed);
+        }
+    }
 }
 
 /// The answers of an append stream. Ends with an error when nothing moves although answers are due, and when the other ends
@@ -229,6 +257,7 @@ fn answers<'s>(responses: BoxedStream<Result<AppendAnswer, PeerError>>, asked: A
                     Err(_) if before <= answered => continue,
                     Err(_) => Err(RPCError::Unreachable(Unreachable::from_string("no answer to appended entries"))),
                 };
+                asked.window.add_permits(1);
                 let next = item.is_ok().then_some((responses, answered + 1));
                 return Some((item, next));
             }

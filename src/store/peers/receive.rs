@@ -56,6 +56,12 @@ impl Incoming {
         .await?
     }
 
+    /// Whether what arrived is whole.
+    pub(crate) async fn check(&self, snapshot: &Snapshot) -> io::Result<()> {
+        let (directory, arrived) = (self.directory.clone(), snapshot.snapshot.clone());
+        rt::blocking(move || directory.check(&arrived)).await?
+    }
+
     /// Takes in a stream of chunks. One that ends before the last chunk changes nothing but what is held here.
     pub(crate) async fn take(
         &self,

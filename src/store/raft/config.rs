@@ -70,7 +70,8 @@ pub(crate) fn raft_config(config: &StoreConfig) -> Result<Config, openraft::Conf
         allow_log_reversion: Some(true),
         max_payload_entries: 512,
         snapshot_policy: SnapshotPolicy::LogsSinceLast(config.snapshot_every),
-        max_in_snapshot_log_to_keep: config.snapshot_every / 2,
+        // Never by itself: it knows neither bytes nor what a snapshot on its way needs; see `member::compact_log`.
+        max_in_snapshot_log_to_keep: u64::MAX,
         replication_lag_threshold: config.snapshot_every * 4,
         purge_batch_size: (config.snapshot_every / 16).max(1),
         backoff: "20ms 40ms ...80ms".into(),

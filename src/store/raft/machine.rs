@@ -1,7 +1,7 @@
 //! The state machine: applies committed entries to the state in memory, publishes it, hands it to the disk.
 
 use crate::codec::decode;
-use crate::disk::{AppliedEntry, Disk, Loaded, Progress, SnapshotDir, touched};
+use crate::disk::{AppliedEntry, Disk, Loaded, Progress, SnapshotDir};
 use crate::metrics::Metrics;
 use crate::raft::Reached;
 use crate::raft::types::{LogId, Membership, Snapshot, SnapshotMeta, TypeConfig, term_of};
@@ -56,7 +56,7 @@ impl Published {
 pub(crate) struct StateMachine {
     state: State,
     applied: Option<LogId>,
-    membership: Membership,
+    membership: Arc<Membership>,
     published: Arc<Published>,
     disk: Disk,
     current: Arc<Mutex<Option<Snapshot>>>,
@@ -94,7 +94,7 @@ impl StateMachine {
 
     /// Writes something and begins an epoch with other members, outside of the log: only where no member runs.
     pub(crate) fn begin_epoch(&mut self, revision: u64, mut ops: Vec<Op>, membership: Membership) -> AppliedEntry {
-        self.membership = membership;
+        self.membership = Arc::new(membership);
         ops.push(Op::BeginEpoch { revision });
         let txn = Txn { ops, ..Txn::default() };
         AppliedEntry { applied: self.state.apply(self.state.view().term(), &txn), origin: None }
@@ -119,7 +119,7 @@ impl StateMachine {
         match entry.payload {
             EntryPayload::Blank => Ok(AppliedEntry::default()),
             EntryPayload::Membership(membership) => {
-                self.membership = Membership::new(Some(entry.log_id), membership);
+                self.membership = Arc::new(Membership::new(Some(entry.log_id), membership));
                 Ok(AppliedEntry::default())
             }
             EntryPayload::Normal(command) => {
@@ -141,7 +141,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     type SnapshotBuilder = Builder;
 
     async fn applied_state(&mut self) -> Result<(Option<LogId>, Membership), io::Error> {
-        Ok((self.applied, self.membership.clone()))
+        Ok((self.applied, (*self.membership).clone()))
     }
 
     async fn apply<Strm>(&mut self, mut entries: Strm) -> Result<(), io::Error>
@@ -169,8 +169,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         }
         self.metrics.apply.observe(started.elapsed());
         self.metrics.applied.fetch_add(done.len() as u64, Ordering::Relaxed);
-        let sessions = touched(&done, &self.state);
-        self.disk.applied(done, sessions, self.progress()).await
+        self.disk.applied(done, self.progress()).await
     }
 
     async fn get_snapshot_builder(&mut self) -> Self::SnapshotBuilder {

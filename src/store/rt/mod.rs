@@ -18,5 +18,5 @@ pub use executor::Stuck;
 pub(crate) use executor::{Executor, here};
 pub(crate) use join::{Abort, JoinError, JoinHandle};
 pub(crate) use random::{MemberRng, random, splitmix};
-pub(crate) use runner::{Runner, Worker, blocking, spawn, spawn_in, spawn_plain, step};
+pub(crate) use runner::{Runner, Worker, blocking, pause, spawn, spawn_in, spawn_plain, step};
 pub(crate) use time::{Elapsed, Instant, Sleep, Timeout, sleep, sleep_until, suspended, timeout, timeout_at, truth};

@@ -170,3 +170,11 @@ pub(crate) async fn step() {
         super::truth::sleep(member.take_debt() + Duration::from_nanos(1)).await;
     }
 }
+
+/// Waits on a thread of [`Runner::thread`], which has no timers.
+pub(crate) async fn pause(duration: Duration) {
+    match current() {
+        Some(_) => super::sleep(duration).await,
+        None => std::thread::sleep(duration),
+    }
+}

@@ -1,7 +1,7 @@
 //! The bytes of a simulated file: what programs see, and what a power cut leaves.
 
 use crate::files::SECTOR;
-use crate::sim::Chance;
+use crate::sim::{Chance, Loss};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
@@ -73,13 +73,13 @@ impl Content {
     }
 
     /// What the power cut leaves: each sector that was not synced is old or new.
-    pub(crate) fn cut(&mut self, chance: &mut Chance) {
+    pub(crate) fn cut(&mut self, chance: &mut Chance, loss: Loss) {
         let mut open = std::mem::take(&mut self.dirty);
         if std::mem::take(&mut self.renewed) {
             open.extend(self.now.sectors.keys().chain(self.durable.sectors.keys()));
         }
         for sector in open {
-            if chance.percent(50) {
+            if !chance.percent(loss.stays()) {
                 continue;
             }
             match self.now.sectors.get(&sector) {
@@ -87,7 +87,7 @@ impl Content {
                 None => self.durable.sectors.remove(&sector),
             };
         }
-        if self.durable.len != self.now.len && chance.percent(50) {
+        if self.durable.len != self.now.len && chance.percent(loss.stays()) {
             self.durable.len = self.now.len;
         }
         let end = self.durable.len;
@@ -147,7 +147,7 @@ mod tests {
             content.write(&[1; 700], 100);
             content.sync();
             content.write(&[2; 600], 200);
-            content.cut(&mut Chance::new(seed));
+            content.cut(&mut Chance::new(seed), Loss::Torn);
             let found = bytes(&content);
             assert_eq!(found.len(), 3 * SECTOR);
             assert!(found[..100].iter().all(|b| *b == 0) && found[100..200].iter().all(|b| *b == 1));

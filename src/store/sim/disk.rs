@@ -4,6 +4,7 @@ use crate::sim::Chance;
 use crate::sim::content::Content;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,20 +17,65 @@ pub enum Crash {
     Power,
 }
 
+/// What a power cut leaves of what was not synced.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Loss {
+    /// Nothing.
+    All,
+    /// Everything.
+    Nothing,
+    /// Of sectors, names and directories some.
+    #[default]
+    Torn,
+}
+
+impl Loss {
+    /// So many of a hundred stay.
+    pub(crate) fn stays(self) -> u64 {
+        match self {
+            Self::All => 0,
+            Self::Nothing => 100,
+            Self::Torn => 50,
+        }
+    }
+}
+
 /// What a disk does wrong, and how slowly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DiskFaults {
     /// How long a sync takes.
     pub sync: Duration,
+    /// How long any other write takes.
+    pub write: Duration,
+    /// How long a read takes.
+    pub read: Duration,
+    /// There is no space for anything new: what has its space can be written.
+    pub full: bool,
     /// So many of a million operations fail.
     pub errors: u64,
     /// So many of a million operations are the last: the power goes in the middle of it.
     pub cuts: u64,
+    /// The operation of this number is the last; reads are not counted.
+    pub cut_at: Option<u64>,
+    /// What a power cut leaves.
+    pub loss: Loss,
 }
+
+/// What an operation costs that does not wait for the disk.
+const TOUCH: Duration = Duration::from_micros(5);
 
 impl Default for DiskFaults {
     fn default() -> Self {
-        Self { sync: Duration::from_micros(200), errors: 0, cuts: 0 }
+        Self {
+            sync: Duration::from_micros(200),
+            write: TOUCH,
+            read: TOUCH,
+            full: false,
+            errors: 0,
+            cuts: 0,
+            cut_at: None,
+            loss: Loss::Torn,
+        }
     }
 }
 
@@ -61,14 +107,14 @@ impl Names {
         self.pending.clear();
     }
 
-    fn cut(&mut self, chance: &mut Chance) {
+    fn cut(&mut self, chance: &mut Chance, loss: Loss) {
         for change in std::mem::take(&mut self.pending) {
-            if chance.percent(50) {
+            if chance.percent(loss.stays()) {
                 apply(&mut self.durable, &change);
             }
         }
         for content in self.durable.values() {
-            content.lock().cut(chance);
+            content.lock().cut(chance, loss);
         }
         self.now = self.durable.clone();
     }
@@ -96,7 +142,7 @@ pub(crate) struct SimDisk {
     before: Vec<Directories>,
     pub(crate) faults: DiskFaults,
     pub(crate) chance: Chance,
-    /// Counts all operations.
+    /// Counts all operations that are no reads.
     pub(crate) operations: u64,
 }
 
@@ -109,6 +155,14 @@ impl SimDisk {
             chance,
             operations: 0,
         }))
+    }
+
+    /// Whether there is space for something new.
+    pub(crate) fn space(&self, what: &str) -> io::Result<()> {
+        if self.faults.full {
+            return Err(io::Error::new(io::ErrorKind::StorageFull, format!("{what}: no space left on the disk")));
+        }
+        Ok(())
     }
 
     /// A new directory, which no crash undoes.
@@ -136,12 +190,17 @@ impl SimDisk {
             return;
         }
         let mut before = std::mem::take(&mut self.before);
-        let back = self.chance.range(0..before.len() as u64 + 1) as usize;
+        let loss = self.faults.loss;
+        let back = match loss {
+            Loss::All => 0,
+            Loss::Nothing => before.len(),
+            Loss::Torn => self.chance.range(0..before.len() as u64 + 1) as usize,
+        };
         if back < before.len() {
             self.directories = before.swap_remove(back);
         }
         for names in self.directories.values() {
-            names.lock().cut(&mut self.chance);
+            names.lock().cut(&mut self.chance, loss);
         }
     }
 

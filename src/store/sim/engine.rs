@@ -1,6 +1,7 @@
 //! A key-value engine on simulated files: a map in memory, of which a flush writes a table.
 //!
-//! Like the true one it keeps batches whole, loses what was not flushed, and may flush by itself at any write.
+//! Like the true one it keeps batches whole, loses what was not flushed, may flush by itself at any write, and knows its files
+//! by checksums.
 
 use crate::codec::{decode, encode};
 use crate::disk::{Batch, Engine, Engines};
@@ -61,6 +62,13 @@ fn whole(files: &dyn Files, name: &str) -> io::Result<Vec<u8>> {
     let file = files.open(name)?;
     let mut bytes = vec![0; usize::try_from(file.size()?).map_err(io::Error::other)?];
     file.read_at(&mut bytes, 0)?;
+    let damaged = || io::Error::new(io::ErrorKind::InvalidData, format!("{}/{name} is damaged", files.place()));
+    let (content, sum) = bytes.split_last_chunk::<4>().ok_or_else(damaged)?;
+    if crc32fast::hash(content).to_le_bytes() != *sum {
+        return Err(damaged());
+    }
+    let length = content.len();
+    bytes.truncate(length);
     Ok(bytes)
 }
 
@@ -69,7 +77,7 @@ fn put(files: &dyn Files, name: &str, bytes: &[u8]) -> io::Result<()> {
         files.remove(name)?;
     }
     let file = files.create(name)?;
-    file.write_at(bytes, 0)?;
+    file.write_at(&[bytes, &crc32fast::hash(bytes).to_le_bytes()].concat(), 0)?;
     file.sync_data()
 }
 

@@ -9,12 +9,12 @@ use openraft::entry::RaftEntry;
 use openraft::storage::RaftLogStorage;
 use std::io;
 
-/// Index, term and a digest (FNV-1a) of every entry that is held and applied.
-pub(crate) async fn committed(store: &RaftStore) -> Result<Vec<(u64, u64, u64)>, StoreError> {
+/// Index, term and a digest (FNV-1a) of every entry from this index on that is held and applied.
+pub(crate) async fn committed(store: &RaftStore, from: u64) -> Result<Vec<(u64, u64, u64)>, StoreError> {
     let failed = |error: io::Error| StoreError::Storage(error.to_string());
     let mut log = store.door().log().ok_or(StoreError::Closed)?;
     let purged = log.get_log_state().await.map_err(failed)?.last_purged_log_id;
-    let first = purged.map_or(0, |purged| purged.index() + 1);
+    let first = purged.map_or(0, |purged| purged.index() + 1).max(from);
     let end = store.status().applied + 1;
     if first >= end {
         return Ok(Vec::new());

@@ -53,6 +53,7 @@ impl Files for SimFiles {
                 let message = format!("{}/{name} exists already", self.place);
                 return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
             }
+            self.access.space(&self.place)?;
             let inode = Inode::default();
             names.change(NameChange::Added(name.to_owned(), inode.clone()));
             Ok(self.file(name, inode))
@@ -109,13 +110,18 @@ impl File for SimFile {
 
     fn write_at(&self, from: &[u8], offset: u64) -> io::Result<()> {
         self.access.write(&self.path, || {
-            self.inode.lock().write(from, offset);
+            let mut content = self.inode.lock();
+            if offset + from.len() as u64 > content.len() {
+                self.access.space(&self.path)?;
+            }
+            content.write(from, offset);
             Ok(())
         })
     }
 
     fn allocate(&self, bytes: u64) -> io::Result<()> {
         self.access.write(&self.path, || {
+            self.access.space(&self.path)?;
             self.inode.lock().renew(bytes);
             Ok(())
         })

@@ -19,7 +19,7 @@ mod tree;
 mod world;
 
 pub use chance::Chance;
-pub use disk::{Crash, DiskFaults};
+pub use disk::{Crash, DiskFaults, Loss};
 pub use link::Weather;
 pub use task::{Task, elapsed, run, sleep, spawn, timeout};
 pub use world::{Client, Clock, World};

@@ -10,9 +10,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What one operation costs that does not wait for the disk.
-const TOUCH: Duration = Duration::from_micros(5);
-
 /// A process's access to its disk; it ends with the process.
 #[derive(Clone)]
 pub(crate) struct Access {
@@ -22,12 +19,23 @@ pub(crate) struct Access {
 
 impl Access {
     pub(crate) fn read(&self, what: &str) -> io::Result<()> {
-        self.begin(what, TOUCH, false).map(drop)
+        if self.life.dead() {
+            return Err(off(what));
+        }
+        let cost = self.disk.lock().faults.read;
+        self.life.charge(cost);
+        Ok(())
+    }
+
+    /// Whether there is space for something new.
+    pub(crate) fn space(&self, what: &str) -> io::Result<()> {
+        self.disk.lock().space(what)
     }
 
     /// Something that a power cut in the middle of it may undo.
     pub(crate) fn write<T>(&self, what: &str, write: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-        let last = self.begin(what, TOUCH, true)?;
+        let cost = self.disk.lock().faults.write;
+        let last = self.begin(what, cost)?;
         let written = write();
         if last { self.cut(what) } else { written }
     }
@@ -35,22 +43,23 @@ impl Access {
     /// Something that a power cut in the middle of it prevents.
     pub(crate) fn sync<T>(&self, what: &str, sync: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         let cost = self.disk.lock().faults.sync;
-        if self.begin(what, cost, true)? { self.cut(what) } else { sync() }
+        if self.begin(what, cost)? { self.cut(what) } else { sync() }
     }
 
     /// Whether the power goes now.
-    fn begin(&self, what: &str, cost: Duration, faulty: bool) -> io::Result<bool> {
+    fn begin(&self, what: &str, cost: Duration) -> io::Result<bool> {
         if self.life.dead() {
-            return Err(io::Error::other(format!("{what}: the machine is off")));
+            return Err(off(what));
         }
         self.life.charge(cost);
         let mut disk = self.disk.lock();
         disk.operations += 1;
         let faults = disk.faults;
-        if faulty && faults.errors > 0 && disk.chance.millionths(faults.errors) {
+        if faults.errors > 0 && disk.chance.millionths(faults.errors) {
             return Err(io::Error::other(format!("{what}: input/output error")));
         }
-        Ok(faulty && faults.cuts > 0 && disk.chance.millionths(faults.cuts))
+        let by_chance = faults.cuts > 0 && disk.chance.millionths(faults.cuts);
+        Ok(by_chance || faults.cut_at == Some(disk.operations))
     }
 
     fn cut<T>(&self, what: &str) -> io::Result<T> {
@@ -58,6 +67,10 @@ impl Access {
         self.disk.lock().crash(Crash::Power);
         Err(io::Error::other(format!("{what}: the power goes")))
     }
+}
+
+fn off(what: &str) -> io::Error {
+    io::Error::other(format!("{what}: the machine is off"))
 }
 
 /// See the module.
@@ -88,6 +101,7 @@ impl Tree for SimTree {
             if let Some(held) = disk.directories.get(name) {
                 return Ok(held.clone());
             }
+            disk.space(&place)?;
             Ok(disk.add(name))
         })?;
         Ok(Arc::new(SimFiles { access: self.access.clone(), place, names }))

@@ -1,5 +1,6 @@
 //! A cluster of simulated machines.
 
+use crate::backup::{RecoverPlan, Recovery};
 use crate::border::{Change, ChangeError, Changed, Health, Leadership, Store, StoreError, StoreStatus};
 use crate::config::{MemberAddress, PeerTls, StoreConfig};
 use crate::environment::Environment;
@@ -8,7 +9,7 @@ use crate::sim::disk::SimDisk;
 use crate::sim::engine::SimEngines;
 use crate::sim::network::{Listener, SimNetwork, SimTransport};
 use crate::sim::tree::{Access, SimTree};
-use crate::sim::{Chance, Crash, DiskFaults, Weather, entries};
+use crate::sim::{Chance, Crash, DiskFaults, Loss, Weather, entries};
 use crate::store::RaftStore;
 use parking_lot::Mutex;
 use raftsman_state::{Outcome, Txn, View};
@@ -114,28 +115,9 @@ impl World {
     /// # Errors
     /// What its process would end with. Its machine is off then.
     pub async fn start(&self, id: u64) -> Result<(), StoreError> {
-        let (Some(simulation), None) = (here(), self.life(id)) else { return Ok(()) };
+        let (Some(_), None) = (here(), self.life(id)) else { return Ok(()) };
         self.note("start", &[id]);
-        let context = Context::new(simulation, self.chance.lock().number());
-        let (disk, config, name) = {
-            let mut machines = self.machines.lock();
-            // Who a member with an empty disk asks is kept as it is now.
-            let members: Vec<MemberAddress> = machines.values().filter_map(Machine::address).cloned().collect();
-            let Some(machine) = machines.get_mut(&id) else { return Err(StoreError::Closed) };
-            machine.life = None;
-            let name = machine.address().map(|own| own.name.clone()).unwrap_or_default();
-            machine.config.members = members;
-            (machine.disk.clone(), machine.config.clone(), name)
-        };
-        let access = Access { disk, life: context.clone() };
-        let tree = Arc::new(SimTree { access, root: format!("/m{id}") });
-        let environment = Environment {
-            runner: Runner::Simulated(context.clone()),
-            transport: Arc::new(SimTransport::new(self.network.clone(), id, name)),
-            engines: Arc::new(SimEngines { tree: tree.clone(), life: context.clone() }),
-            tree,
-            segment_bytes: SEGMENT,
-        };
+        let Some((context, config, environment)) = self.boot(id) else { return Err(StoreError::Closed) };
         let opened = spawn_in(&context, RaftStore::open_in(config, environment)).await;
         match opened.unwrap_or(Err(StoreError::Closed)) {
             Ok(store) => {
@@ -151,6 +133,45 @@ impl World {
                 Err(error)
             }
         }
+    }
+
+    /// A new life of a machine, what its member is configured with, and what it sees of the world.
+    fn boot(&self, id: u64) -> Option<(Arc<Context>, StoreConfig, Environment)> {
+        let context = Context::new(here()?, self.chance.lock().number());
+        let (disk, config, name) = {
+            let mut machines = self.machines.lock();
+            // Who a member with an empty disk asks is kept as it is now.
+            let members: Vec<MemberAddress> = machines.values().filter_map(Machine::address).cloned().collect();
+            let machine = machines.get_mut(&id)?;
+            machine.life = None;
+            let name = machine.address().map(|own| own.name.clone()).unwrap_or_default();
+            machine.config.members = members;
+            (machine.disk.clone(), machine.config.clone(), name)
+        };
+        let access = Access { disk, life: context.clone() };
+        let tree = Arc::new(SimTree { access, root: format!("/m{id}") });
+        let environment = Environment {
+            runner: Runner::Simulated(context.clone()),
+            transport: Arc::new(SimTransport::new(self.network.clone(), id, name)),
+            engines: Arc::new(SimEngines { tree: tree.clone(), life: context.clone() }),
+            tree,
+            segment_bytes: SEGMENT,
+        };
+        Some((context, config, environment))
+    }
+
+    /// Makes a cluster of its own out of a machine that is off: plans a recovery and carries it out.
+    ///
+    /// # Errors
+    /// As of [`Recovery`]; [`StoreError::Closed`] when the power goes meanwhile.
+    pub async fn recover(&self, id: u64) -> Result<RecoverPlan, StoreError> {
+        self.note("recover", &[id]);
+        let Some((context, config, environment)) = self.boot(id) else { return Err(StoreError::Closed) };
+        let recovered =
+            spawn_in(&context, async move { Recovery::plan_in(&config, environment, None).await?.carry_out().await });
+        let recovered = recovered.await.unwrap_or(Err(StoreError::Closed));
+        context.kill();
+        recovered
     }
 
     /// Ends a member in the middle of whatever it does.
@@ -190,6 +211,16 @@ impl World {
         if let Some(machine) = self.machines.lock().get(&id) {
             machine.disk.lock().wipe();
         }
+    }
+
+    /// How many operations that are no reads the disk of a machine has carried out.
+    pub fn operations(&self, id: u64) -> u64 {
+        self.machines.lock().get(&id).map_or(0, |machine| machine.disk.lock().operations)
+    }
+
+    /// The power of a machine goes at the operation of its disk of this number; this is what is lost then.
+    pub fn cut_at(&self, id: u64, operation: u64, loss: Loss) {
+        self.set_disk(id, DiskFaults { cut_at: Some(operation), loss, ..DiskFaults::default() });
     }
 
     /// Turns a bit around in a file of a directory; false if that holds nothing.
@@ -372,12 +403,12 @@ impl Client {
         asked.await.unwrap_or_else(|_| Err(ChangeError::Lost("the member crashed".into())))
     }
 
-    /// The committed entries of its log: index, term, and a digest of the content.
+    /// The committed entries of its log from an index on: index, term, and a digest of the content.
     ///
     /// # Errors
     /// The log cannot be read.
-    pub async fn log(&self) -> Result<Vec<(u64, u64, u64)>, StoreError> {
-        self.ask(|store| async move { entries::committed(&store).await }).await
+    pub async fn log(&self, from: u64) -> Result<Vec<(u64, u64, u64)>, StoreError> {
+        self.ask(move |store| async move { entries::committed(&store, from).await }).await
     }
 
     /// See [`Store::leadership`].
