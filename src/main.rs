@@ -1,6 +1,6 @@
 //! The one binary: parses the command line and dispatches.
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use raftsman_api::config::{HostConfig, Role};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -31,7 +31,7 @@ enum Command {
     #[command(flatten)]
     Local(raftsman_local::Command),
     #[command(flatten)]
-    Client(raftsman_cli::Command),
+    Client(Box<raftsman_cli::Command>),
     /// Measure the replicated store on this machine
     #[command(subcommand)]
     Bench(raftsman_bench::Command),
@@ -39,23 +39,39 @@ enum Command {
 
 fn main() -> ExitCode {
     // A pod's supervisor is this binary again: single-threaded, so before anything starts a thread.
-    let args: Vec<String> = std::env::args().collect();
+    let args: Vec<String> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
     if args.get(1).is_some_and(|arg| arg == raftsman_runtime::supervisor::COMMAND) {
         return ExitCode::from(u8::try_from(raftsman_runtime::supervisor::main(&args[2..])).unwrap_or(1));
     }
-    let result = match CommandLine::parse().command {
+    let command = match parse(args) {
+        Ok(line) => line.command,
+        Err(error) => error.exit(),
+    };
+    let result = match command {
         Command::Serve { config, join } => {
             configuration(config, &join).and_then(|path| serve(&path)).map(|()| ExitCode::SUCCESS)
         }
         Command::Restore(options) => block_on(restore(options)),
         Command::Recover(options) => block_on(recover(options)),
         Command::Local(command) => block_on(raftsman_local::run(command)),
-        Command::Client(command) => block_on(raftsman_cli::run(command)),
+        Command::Client(command) => block_on(raftsman_cli::run(*command, CommandLine::command())),
         Command::Bench(command) => block_on(raftsman_bench::run(command)),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
+    })
+}
+
+/// Reads the command line, with flags before the verb and with booleans, `--force=false`, as kubectl takes them.
+fn parse(args: Vec<String>) -> Result<CommandLine, clap::Error> {
+    let words = raftsman_cli::flags::verb_first(args);
+    let lenient = raftsman_cli::flags::with_booleans(CommandLine::command());
+    let read = lenient.try_get_matches_from(&words).and_then(|found| CommandLine::from_arg_matches(&found));
+    read.map_err(|error| {
+        // Help and errors show the flags as they are written most of the time.
+        let plain = CommandLine::command().try_get_matches_from(&words).err();
+        plain.filter(|plain| plain.kind() == error.kind()).unwrap_or(error)
     })
 }
 
@@ -158,4 +174,29 @@ fn block_on(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Res
     let provider = rustls::crypto::ring::default_provider();
     anyhow::ensure!(provider.install_default().is_ok(), "a TLS provider is installed already");
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_line_is_sound_and_takes_kubectls_booleans() {
+        raftsman_cli::flags::with_booleans(CommandLine::command()).debug_assert();
+        for line in [
+            "raftsman get pods --all-namespaces=true --no-headers=false -w=false",
+            "raftsman delete pod a --ignore-not-found=true --wait=false --force=true",
+            "raftsman apply -f a.yaml --server-side=true --force-conflicts=true",
+            "raftsman exec -it web -- ls",
+            "raftsman -n x --context=c get pods",
+            "raftsman -n x create configmap m --from-literal=a=b",
+            "raftsman get --raw /api",
+            "raftsman up --masters 3 --no-sample",
+            "raftsman status --name x",
+        ] {
+            let taken = parse(line.split_whitespace().map(str::to_owned).collect());
+            assert!(taken.is_ok(), "{line}: {:?}", taken.err().map(|error| error.to_string()));
+        }
+    }
 }

@@ -50,19 +50,12 @@ pub struct CompletionOptions {
     shell: Shell,
 }
 
-/// Runs a command. Needs a tokio runtime with I/O and time.
+/// Runs a command; `root` is the whole program's command line, which completion is to know. Needs a tokio runtime with I/O and
+/// time.
 ///
 /// # Errors
 /// What was wrong, with which object, and what to do. Exit code 1, as kubectl's; `exec` gives the command's own.
-pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
-    run_in(command, Command::augment_subcommands(clap::Command::new("raftsman"))).await
-}
-
-/// The same, where `root` is the whole program's command line: completion then knows all of it.
-///
-/// # Errors
-/// As of [`run`].
-pub async fn run_in(command: Command, mut root: clap::Command) -> anyhow::Result<ExitCode> {
+pub async fn run(command: Command, mut root: clap::Command) -> anyhow::Result<ExitCode> {
     let result = match command {
         Command::Get(options) => get::run(&options).await,
         Command::Apply(options) => apply::run(&options).await,
@@ -128,6 +121,21 @@ mod tests {
             "exec web -c main -- ls -l",
             "scale rc/myweb --replicas=3",
             "scale deployment web --replicas 3 --current-replicas 2",
+            "get pods --chunk-size=0 --show-managed-fields -o custom-columns=NAME:.metadata.name",
+            "get --raw /api/v1/nodes",
+            "get deploy web --subresource=scale --request-timeout=5s -v 6",
+            "get pods -w --output-watch-events --as jane --as-group dev --token t",
+            "apply -f a.yaml -l a=b --validate=false --wait --field-manager me --cluster c --user u --server https://x",
+            "create -n x deployment web --image=a --replicas 2 --port 80 --dry-run=client -o yaml -- sleep 9",
+            "create secret generic s --from-literal=a=b",
+            "create service nodeport web --tcp=80:8080 --node-port 30001 -n x",
+            "describe -f a.yaml",
+            "describe pods -l a=b",
+            "delete pods --all --dry-run=server --timeout=1m --field-selector a=b",
+            "logs -l app=web --ignore-errors --max-log-requests=9 --prefix --all-containers --since-time=2026-01-01T00:00:00Z",
+            "exec deploy/web -q -- date",
+            "exec -f pod.yaml -- date",
+            "scale --replicas=2 -f a.yaml --timeout 1m --dry-run=server -o yaml --resource-version 7",
             "version --client",
             "check --nodes n1,n2 --egress 10.0.0.1:80",
             "check --egress none",
@@ -158,6 +166,7 @@ mod tests {
             "members token create --ttl 1x",
             "check --egress nowhere",
             "scale rc/myweb",
+            "scale rc/myweb --replicas=1 --timeout=soon",
             "exec web",
             "get pods --bogus",
             "delete pod a --cascade=none",

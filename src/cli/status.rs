@@ -1,95 +1,191 @@
-//! `raftsman status` of a cluster anywhere: its masters, as they say themselves.
+//! `raftsman status`: the masters, as they say themselves. One table for a cluster anywhere and for one on this machine,
+//! which knows its hosts' processes, too.
 
 use crate::connect::Cluster;
 use crate::kubeconfig::Target;
+use crate::masters::Seen;
 use crate::members::{PATH, Row, rows};
 use crate::output::columns;
 use serde_json::Value;
 use std::process::ExitCode;
+
+/// Where a master says what it knows.
+const STATUS: &str = "/raftsman/v1/status";
+
+/// The masters together: who leads, and what they agreed on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Masters {
+    /// Member id of the leader.
+    pub leader: Option<u64>,
+    /// The newest term.
+    pub term: u64,
+    /// What all members' programs can do.
+    pub level: Option<u64>,
+    /// Each.
+    pub lines: Vec<Line>,
+}
+
+/// One master.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Line {
+    /// What the masters say of it.
+    pub row: Row,
+    /// Its process on this machine, where that is known.
+    pub process: Option<String>,
+    /// Whether it takes requests, where it was asked by itself; else `row` tells.
+    pub ready: Option<String>,
+}
 
 /// Prints it; success if every master is ready and a leader is known.
 ///
 /// # Errors
 /// No master answers.
 pub async fn run(target: &Target) -> anyhow::Result<ExitCode> {
-    let answer = Cluster::open(target).await?.read(PATH).await?;
-    let (text, well) = text(&answer);
-    crate::out!("{text}");
-    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let masters = Masters::ask(&Cluster::open(target).await?).await?;
+    crate::out!("{}", masters.text());
+    Ok(if masters.are_well() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// As people read it, and whether everything is well.
-fn text(answer: &Value) -> (String, bool) {
-    let all = rows(answer);
-    let leader = answer["leader"].as_u64().and_then(|id| all.iter().find(|row| row.id == id));
-    let mut text = match leader {
-        Some(leader) => format!("Leader: {}, term {}\n\n", leader.name, answer["term"].as_u64().unwrap_or_default()),
-        None => "Leader: none. Do more than half of the masters that vote run and reach one another?\n\n".to_owned(),
-    };
-    let head =
-        ["MASTER", "ADDRESS", "READY", "ROLE", "LAG", "APPLIED", "REVISION", "VERSION", "CERTIFICATE", "DISK FREE"];
-    let mut lines = vec![head.map(str::to_owned).to_vec()];
-    lines.extend(all.iter().map(line));
-    text.push_str(&columns(&lines));
-    for row in &all {
-        if let Some(why) = row.error.as_ref().or(row.reason.as_ref().filter(|why| !why.is_empty())) {
-            text.push_str(&format!("{}: {why}\n", row.name));
-        }
-        if row.certificate_days.is_some_and(|days| days < 30) {
-            let days = row.certificate_days.unwrap_or_default();
-            text.push_str(&format!(
-                "{}: its certificate ends in {days} days; `raftsman pki issue` makes a new one\n",
-                row.name
-            ));
+impl Masters {
+    /// Asks a master that answers.
+    ///
+    /// # Errors
+    /// None does.
+    pub async fn ask(api: &Cluster) -> Result<Self, crate::connect::Failure> {
+        let (members, status) = futures::join!(api.read(PATH), api.read(STATUS));
+        // Without its level the rest is told all the same.
+        Ok(Self::of(&members?, &status.unwrap_or_default()))
+    }
+
+    fn of(members: &Value, status: &Value) -> Self {
+        Self {
+            leader: members["leader"].as_u64(),
+            term: members["term"].as_u64().unwrap_or_default(),
+            level: status["clusterLevel"].as_u64(),
+            lines: rows(members).into_iter().map(|row| Line { row, ..Line::default() }).collect(),
         }
     }
-    let well = leader.is_some() && all.iter().all(|row| row.ready == Some(true));
-    (text, well)
+
+    /// The line of a master by its name; a new one for what no master knows of.
+    pub fn line(&mut self, name: &str) -> &mut Line {
+        let at = match self.lines.iter().position(|line| line.row.name == name) {
+            Some(at) => at,
+            None => {
+                self.lines.push(Line { row: Row { name: name.to_owned(), ..Row::default() }, ..Line::default() });
+                self.lines.len() - 1
+            }
+        };
+        &mut self.lines[at]
+    }
+
+    /// A leader is known and every master is ready.
+    pub fn are_well(&self) -> bool {
+        self.leading().is_some() && self.lines.iter().all(Line::is_ready)
+    }
+
+    fn leading(&self) -> Option<&Row> {
+        self.lines.iter().map(|line| &line.row).find(|row| Some(row.id) == self.leader)
+    }
+
+    /// As people read it.
+    pub fn text(&self) -> String {
+        let level = self.level.map(|level| format!(", cluster level {level}")).unwrap_or_default();
+        let mut text = match self.leading() {
+            Some(leader) => format!("Leader: {}, term {}{level}\n\n", leader.name, self.term),
+            None => {
+                "Leader: none. Do more than half of the masters that vote run and reach one another?\n\n".to_owned()
+            }
+        };
+        let processes = self.lines.iter().any(|line| line.process.is_some());
+        let head = ["READY", "ROLE", "LAG", "APPLIED", "REVISION", "VERSION", "CERTIFICATE", "DISK FREE"];
+        let front = ["MASTER", "ADDRESS"].into_iter().chain(processes.then_some("PROCESS"));
+        let mut all: Vec<Vec<String>> = vec![front.chain(head).map(str::to_owned).collect()];
+        all.extend(self.lines.iter().map(|line| line.cells(processes)));
+        text.push_str(&columns(&all));
+        for Line { row, .. } in &self.lines {
+            if let Some(why) = row.error.as_ref().or(row.reason.as_ref().filter(|why| !why.is_empty())) {
+                text.push_str(&format!("{}: {why}\n", row.name));
+            }
+            if let Some(days) = row.certificate_days.filter(|days| *days < 30) {
+                text.push_str(&format!(
+                    "{}: its certificate ends in {days} days; `raftsman pki issue` makes a new one\n",
+                    row.name
+                ));
+            }
+        }
+        text
+    }
 }
 
-fn line(row: &Row) -> Vec<String> {
-    let some = |value: Option<u64>| value.map_or_else(|| "-".to_owned(), |value| value.to_string());
-    let ready = match (row.ready, &row.error) {
-        (Some(true), _) => "yes",
-        (Some(false), _) => "no",
-        (None, _) => "no answer",
-    };
-    let disk = match (row.disk_free, row.disk_total) {
-        (Some(free), Some(total)) if total > 0 => {
-            format!("{:.1} GB ({}%)", free as f64 / 1e9, free.saturating_mul(100) / total)
-        }
-        _ => "-".to_owned(),
-    };
-    vec![
-        row.name.clone(),
-        row.address.clone(),
-        ready.to_owned(),
-        row.role.clone(),
-        some(row.lag),
-        some(row.applied),
-        some(row.revision),
-        row.version.as_ref().map_or_else(|| "-".to_owned(), |version| format!("v{version}")),
-        row.certificate_days.map_or_else(|| "-".to_owned(), |days| format!("{days} days")),
-        disk,
-    ]
+impl Line {
+    /// Takes what the master said when it was asked by itself: it is newer than what the others know of it.
+    pub fn saw(&mut self, seen: &Seen) {
+        self.ready = Some(seen.readiness());
+        self.row.ready = Some(seen.is_ready());
+        self.row.applied = seen.applied().or(self.row.applied);
+        self.row.revision = seen.revision().or(self.row.revision);
+        // Why nobody could ask it is in the cell.
+        self.row.error = None;
+    }
+
+    fn is_ready(&self) -> bool {
+        self.row.ready == Some(true)
+    }
+
+    fn cells(&self, processes: bool) -> Vec<String> {
+        let row = &self.row;
+        let some = |value: Option<u64>| value.map_or_else(|| "-".to_owned(), |value| value.to_string());
+        let text = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
+        let ready = match (&self.ready, row.ready) {
+            (Some(said), _) => said.as_str(),
+            (None, Some(true)) => "yes",
+            (None, Some(false)) => "no",
+            (None, None) => "no answer",
+        };
+        let disk = match (row.disk_free, row.disk_total) {
+            (Some(free), Some(total)) if total > 0 => {
+                format!("{:.1} GB ({}%)", free as f64 / 1e9, free.saturating_mul(100) / total)
+            }
+            _ => "-".to_owned(),
+        };
+        let front = [row.name.clone(), text(&row.address)].into_iter();
+        let process = processes.then(|| text(self.process.as_deref().unwrap_or_default()));
+        let rest = [
+            ready.to_owned(),
+            text(&row.role),
+            some(row.lag),
+            some(row.applied),
+            some(row.revision),
+            row.version.as_ref().map_or_else(|| "-".to_owned(), |version| format!("v{version}")),
+            row.certificate_days.map_or_else(|| "-".to_owned(), |days| format!("{days} days")),
+            disk,
+        ];
+        front.chain(process).chain(rest).collect()
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::masters::tests::{seen, silent};
     use serde_json::json;
 
-    #[test]
-    fn what_is_wrong_is_said_below_the_table() {
-        let answer = json!({ "leader": 1, "term": 7, "members": [
+    fn masters() -> Masters {
+        let members = json!({ "leader": 1, "term": 7, "members": [
             { "id": 1, "name": "m1", "address": "10.0.0.1:6444", "role": "leader", "voter": true, "lag": 0, "ready": true,
               "version": "0.1.0", "applied": 90, "revision": 40, "certificateDays": 12, "diskFree": 5_000_000_000u64,
               "diskTotal": 10_000_000_000u64 },
             { "id": 2, "name": "m2", "address": "10.0.0.2:6444", "role": "voter", "voter": true,
               "error": "no answer within 1 s" },
         ]});
+        Masters::of(&members, &json!({ "clusterLevel": 3 }))
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_below_the_table() {
         let golden = "\
-Leader: m1, term 7
+Leader: m1, term 7, cluster level 3
 
 MASTER   ADDRESS         READY       ROLE     LAG   APPLIED   REVISION   VERSION   CERTIFICATE   DISK FREE
 m1       10.0.0.1:6444   yes         leader   0     90        40         v0.1.0    12 days       5.0 GB (50%)
@@ -97,10 +193,30 @@ m2       10.0.0.2:6444   no answer   voter    -     -         -          -      
 m1: its certificate ends in 12 days; `raftsman pki issue` makes a new one
 m2: no answer within 1 s
 ";
-        let (text, well) = text(&answer);
-        assert_eq!(text, golden);
-        assert!(!well);
-        let (text, well) = super::text(&json!({ "members": [] }));
-        assert!(text.starts_with("Leader: none") && !well);
+        assert_eq!(masters().text(), golden);
+        assert!(!masters().are_well());
+        let none = Masters::of(&json!({ "members": [] }), &Value::Null);
+        assert!(none.text().starts_with("Leader: none") && !none.are_well());
+    }
+
+    #[test]
+    fn hosts_of_this_machine_have_processes_and_are_asked_by_themselves() {
+        let mut masters = masters();
+        masters.line("m1").process = Some("pid 7".to_owned());
+        masters.line("m1").saw(&seen(1, 7, Some(1)));
+        masters.line("m2").process = Some("down".to_owned());
+        masters.line("m2").saw(&silent());
+        masters.line("m3").process = Some("pid 9".to_owned());
+        let golden = "\
+Leader: m1, term 7, cluster level 3
+
+MASTER   ADDRESS         PROCESS   READY       ROLE     LAG   APPLIED   REVISION   VERSION   CERTIFICATE   DISK FREE
+m1       10.0.0.1:6444   pid 7     yes         leader   0     90        40         v0.1.0    12 days       5.0 GB (50%)
+m2       10.0.0.2:6444   down      refused     voter    -     -         -          -         -             -
+m3       -               pid 9     no answer   -        -     -         -          -         -             -
+m1: its certificate ends in 12 days; `raftsman pki issue` makes a new one
+";
+        assert_eq!(masters.text(), golden);
+        assert!(!masters.are_well());
     }
 }

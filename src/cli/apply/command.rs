@@ -2,37 +2,35 @@
 
 use crate::apply::merge::{LAST_APPLIED, three_way};
 use crate::connect::{Cluster, Failure};
+use crate::delete::until_gone;
+use crate::flags::{Cascade, DryRun, Validate, delete_options, timeout};
 use crate::kubeconfig::Target;
 use crate::manifest::{self, Document, Sources};
-use crate::output::{Finish, print_object};
+use crate::output::{Finish, Format, Objects};
 use crate::resources::{Catalog, Resource, query};
 use anyhow::{Context, bail};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use http::Method;
 use serde_json::Value;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Attempts when someone else changes the object at the same time.
 const ATTEMPTS: u32 = 5;
 
-/// Try it without storing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum DryRun {
-    /// Do it
-    None,
-    /// Only print what would be sent
-    Client,
-    /// Let the server check it, without storing
-    Server,
-}
-
 /// `raftsman apply`.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct ApplyOptions {
     #[command(flatten)]
-    target: Target,
+    pub(super) target: Target,
     #[command(flatten)]
     sources: Sources,
+    /// Of the manifests only the objects with these labels
+    #[arg(short = 'l', long, value_name = "SELECTOR")]
+    selector: Option<String>,
+    /// All objects of the manifests, which is what is done anyway
+    #[arg(long, hide = true)]
+    all: bool,
     /// Let the server merge, by field ownership
     #[arg(long)]
     server_side: bool,
@@ -43,11 +41,38 @@ pub struct ApplyOptions {
     #[arg(long, default_value = "raftsman-apply", value_name = "NAME")]
     field_manager: String,
     /// Try it without storing
-    #[arg(long, value_enum, default_value_t = DryRun::None, num_args = 0..=1, default_missing_value = "client")]
+    #[arg(long, value_enum, default_value_t = DryRun::None, num_args = 0..=1, require_equals = true, default_missing_value = "client")]
     dry_run: DryRun,
-    /// Print the objects: json, yaml or name
+    /// What becomes of fields that the server does not know
+    #[arg(long, value_enum, default_value_t = Validate::Strict, num_args = 0..=1, require_equals = true, default_missing_value = "strict")]
+    validate: Validate,
+    /// Where the server refuses a change because a field is immutable: delete the object and make it again
+    #[arg(long)]
+    force: bool,
+    /// With --force: what becomes of what a deleted object owns
+    #[arg(long, value_enum, default_value_t = Cascade::Background, num_args = 0..=1, require_equals = true, default_missing_value = "background")]
+    cascade: Cascade,
+    /// With --force: seconds for pods to end in; negative: their own
+    #[arg(long, value_name = "SECONDS", default_value_t = -1, allow_negative_numbers = true)]
+    grace_period: i64,
+    /// With --force: wait so long at most until a deleted object is gone; 0: until it is
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = timeout)]
+    timeout: Duration,
+    /// Wait until deleted objects are gone: --force does, as it must
+    #[arg(long)]
+    wait: bool,
+    /// Take what the manifest says where it differs from what is there
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    overwrite: bool,
+    /// Not known here
+    #[arg(long, hide = true)]
+    prune: bool,
+    /// Print the objects: json, yaml, name or jsonpath=TEMPLATE
     #[arg(short, long, value_name = "FORMAT")]
-    output: Option<String>,
+    output: Option<Format>,
+    /// With who owns which field
+    #[arg(long)]
+    show_managed_fields: bool,
 }
 
 /// What became of a document.
@@ -63,13 +88,12 @@ pub struct Outcome {
 
 /// Applies all documents.
 pub async fn run(options: &ApplyOptions) -> anyhow::Result<ExitCode> {
-    if options.sources.files.is_empty() {
-        bail!("say what to apply: -f FILE, -f DIR, or -f - for standard input");
-    }
-    let documents = manifest::read(&options.sources)?;
+    check(options)?;
+    let documents = manifest::read_selected(&options.sources, options.selector.as_deref())?;
     let cluster = Cluster::open(&options.target).await?;
     let catalog = Catalog::fetch(&cluster).await?;
     let mut finish = Finish::default();
+    let mut objects = options.output.as_ref().map(|format| Objects::new(format, options.show_managed_fields));
     for document in documents {
         let outcome = match document {
             Ok(document) => {
@@ -79,7 +103,10 @@ pub async fn run(options: &ApplyOptions) -> anyhow::Result<ExitCode> {
             Err(error) => Err(error.into()),
         };
         match outcome {
-            Ok(outcome) => report(&outcome, options)?,
+            Ok(outcome) => match &mut objects {
+                Some(objects) => objects.print(&outcome.value, &outcome.object)?,
+                None => crate::outln!("{} {}{}", outcome.object, outcome.done, options.dry_run.suffix()),
+            },
             Err(error) => finish.error(&error),
         }
     }
@@ -93,13 +120,10 @@ pub async fn run(options: &ApplyOptions) -> anyhow::Result<ExitCode> {
 pub async fn apply_text(cluster: &Cluster, name: &str, text: &str) -> anyhow::Result<Vec<Outcome>> {
     let catalog = Catalog::fetch(cluster).await?;
     let options = ApplyOptions {
-        target: Target::default(),
-        sources: Sources::default(),
-        server_side: false,
-        force_conflicts: false,
         field_manager: "raftsman-apply".to_owned(),
-        dry_run: DryRun::None,
-        output: None,
+        grace_period: -1,
+        overwrite: true,
+        ..ApplyOptions::default()
     };
     let mut outcomes = Vec::new();
     for document in manifest::parse(name, text) {
@@ -110,16 +134,26 @@ pub async fn apply_text(cluster: &Cluster, name: &str, text: &str) -> anyhow::Re
     Ok(outcomes)
 }
 
-fn report(outcome: &Outcome, options: &ApplyOptions) -> anyhow::Result<()> {
-    if let Some(format) = &options.output {
-        return print_object(&outcome.value, &outcome.object, format);
+/// What contradicts itself, and what is not known.
+fn check(options: &ApplyOptions) -> anyhow::Result<()> {
+    if !options.sources.given() {
+        bail!("say what to apply: -f FILE, -f DIR, or -f - for standard input");
     }
-    let dry = match options.dry_run {
-        DryRun::None => "",
-        DryRun::Client => " (dry run)",
-        DryRun::Server => " (server dry run)",
-    };
-    crate::outln!("{} {}{dry}", outcome.object, outcome.done);
+    if options.prune {
+        bail!("--prune: raftsman does not guess what to delete: `raftsman delete -l SELECTOR` does what it says");
+    }
+    if options.all && options.selector.is_some() {
+        bail!("--all and --selector exclude each other");
+    }
+    if options.force_conflicts && !options.server_side {
+        bail!("--force-conflicts goes with --server-side only");
+    }
+    if options.force && (options.server_side || options.dry_run == DryRun::Server) {
+        bail!("--force goes with neither --server-side nor --dry-run=server");
+    }
+    if options.server_side && options.dry_run == DryRun::Client {
+        bail!("--dry-run=client does not go with --server-side: say --dry-run=server");
+    }
     Ok(())
 }
 
@@ -150,10 +184,15 @@ async fn apply(
     if resource.namespaced {
         now["metadata"]["namespace"] = Value::String(namespace.clone());
     }
-    if options.dry_run == DryRun::Client {
-        return Ok(Outcome { object, done: "applied", value: now });
-    }
     let path = resource.object(&namespace, &document.name);
+    if options.dry_run == DryRun::Client {
+        let done = match cluster.read(&path).await {
+            Ok(_) => "configured",
+            Err(error) if error.code() == Some(404) => "created",
+            Err(error) => return Err(error.into()),
+        };
+        return Ok(Outcome { object, done, value: now });
+    }
     if options.server_side {
         let value = server_side(cluster, options, &path, &now).await?;
         return Ok(Outcome { object, done: "serverside-applied", value });
@@ -169,16 +208,38 @@ async fn apply(
             Err(error) if attempt < ATTEMPTS && matches!(error.reason(), "Conflict" | "AlreadyExists" | "NotFound") => {
                 tokio::time::sleep(std::time::Duration::from_millis(50 * u64::from(attempt))).await;
             }
+            Err(error) if options.force && matches!(error.reason(), "Invalid" | "Conflict") => {
+                let value = anew(cluster, options, resource, &namespace, &path, &now).await?;
+                return Ok(Outcome { object, done: "configured", value });
+            }
             Err(error) => return Err(error.into()),
         }
     }
 }
 
+/// Deletes the object and makes it again.
+async fn anew(
+    cluster: &Cluster,
+    options: &ApplyOptions,
+    resource: &Resource,
+    namespace: &str,
+    path: &str,
+    now: &Value,
+) -> anyhow::Result<Value> {
+    let grace = (options.grace_period >= 0).then_some(options.grace_period);
+    let body = delete_options(options.cascade, grace, true, false);
+    let deleted = cluster.write(Method::DELETE, path, "application/json", &body).await?;
+    let uid = deleted["metadata"]["uid"].as_str().or(deleted["details"]["uid"].as_str());
+    until_gone(cluster, path, uid, path, options.timeout).await?;
+    let path = format!("{}{}", resource.collection(Some(namespace)), query(&parameters(options)));
+    Ok(cluster.write(Method::POST, &path, "application/json", &with_note(now)).await?)
+}
+
 fn parameters(options: &ApplyOptions) -> Vec<(&'static str, Option<String>)> {
     vec![
         ("fieldManager", Some(options.field_manager.clone())),
-        ("fieldValidation", Some("Strict".to_owned())),
-        ("dryRun", (options.dry_run == DryRun::Server).then(|| "All".to_owned())),
+        ("fieldValidation", options.validate.parameter()),
+        ("dryRun", options.dry_run.parameter()),
     ]
 }
 
@@ -219,7 +280,7 @@ async fn once(
 }
 
 /// The object with a note of itself in its annotations.
-fn with_note(now: &Value) -> Value {
+pub(crate) fn with_note(now: &Value) -> Value {
     let mut plain = now.clone();
     if let Some(annotations) = plain.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
         annotations.remove(LAST_APPLIED);

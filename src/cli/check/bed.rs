@@ -9,12 +9,15 @@ use k8s_openapi::api::core::v1::{Namespace, Node as KubeNode, Pod, Service};
 use kube::api::{Api, DeleteParams, ListParams, PostParams, WatchEvent, WatchParams};
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Name of the Service before all servers.
 const SERVICE: &str = "check";
 /// How long one try may take, with what the API adds to it.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// Rules and names spread for a moment after a pod has become ready: what fails is tried again for so long before it counts.
+const SPREAD: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// The nodes that are asked for, or all.
 pub(super) async fn nodes(cluster: &Cluster, wanted: &[String]) -> anyhow::Result<Vec<Node>> {
@@ -122,8 +125,12 @@ impl Bed {
         addresses.collect()
     }
 
-    /// Tries one thing.
+    /// Tries one thing until it works, or has had its time.
     pub(super) async fn try_out(&self, probe: &Probe) -> Outcome {
+        persist(SPREAD, || self.try_once(probe)).await
+    }
+
+    async fn try_once(&self, probe: &Probe) -> Outcome {
         let pods = self.pods();
         let pod = client(&probe.from);
         let said = tokio::time::timeout(PATIENCE, capture(&pods, &pod, &probe.command)).await;
@@ -144,6 +151,18 @@ impl Bed {
             .map(drop);
         let namespace = &self.namespace;
         deleted.with_context(|| format!("remove what was made: `raftsman delete namespace {namespace}` does it"))
+    }
+}
+
+/// Again and again until it works; no attempt begins after `patience`.
+async fn persist<F: Future<Output = Outcome>>(patience: Duration, mut once: impl FnMut() -> F) -> Outcome {
+    let start = Instant::now();
+    loop {
+        let outcome = once().await;
+        if outcome.is_ok() || start.elapsed() + PAUSE >= patience {
+            return outcome;
+        }
+        tokio::time::sleep(PAUSE).await;
     }
 }
 
@@ -181,4 +200,28 @@ fn pod(node: &str, name: &str, app: &str, image: &str, command: &str) -> serde_j
             }],
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    #[tokio::test]
+    async fn what_works_a_moment_later_works() {
+        let tries = Cell::new(0);
+        let third = || async {
+            tries.set(tries.get() + 1);
+            if tries.get() < 3 { Err("not yet".to_owned()) } else { Ok(()) }
+        };
+        assert_eq!(persist(PAUSE * 4, third).await, Ok(()));
+        assert_eq!(tries.get(), 3, "and is not tried again");
+        let never = || async {
+            tries.set(tries.get() + 1);
+            Err("no".to_owned())
+        };
+        assert_eq!(persist(PAUSE * 2, never).await, Err("no".to_owned()));
+        assert!(tries.get() > 4, "it was tried once only");
+        assert_eq!(persist(Duration::ZERO, never).await, Err("no".to_owned()));
+    }
 }

@@ -7,6 +7,7 @@ mod plan;
 mod report;
 
 use crate::connect::Cluster;
+use crate::flags::timeout;
 use crate::kubeconfig::Target;
 use anyhow::ensure;
 use bed::Bed;
@@ -33,9 +34,9 @@ pub struct CheckOptions {
     /// What pods are to reach outside the cluster by TCP; "none" leaves it out
     #[arg(long, default_value = "1.1.1.1:443", value_name = "HOST:PORT")]
     egress: Egress,
-    /// How long the pods may take to start, in seconds
-    #[arg(long, default_value_t = 60, value_name = "SECONDS")]
-    timeout: u64,
+    /// How long the pods may take to start: 30s, 1m
+    #[arg(long, default_value = "60s", value_name = "DURATION", value_parser = timeout)]
+    timeout: Duration,
 }
 
 /// Checks and prints; success if everything works. Whatever happens, what it made is removed.
@@ -60,7 +61,7 @@ pub async fn run(options: &CheckOptions) -> anyhow::Result<ExitCode> {
 async fn check(bed: &Bed, options: &CheckOptions, nodes: &[plan::Node]) -> anyhow::Result<bool> {
     let ready: Vec<&str> = nodes.iter().filter(|node| node.problem.is_none()).map(|node| node.name.as_str()).collect();
     crate::outln!("Starting two pods on each of {} in namespace {} …", ready.join(", "), bed.namespace());
-    let ground = bed.build(&ready, &options.image, Duration::from_secs(options.timeout)).await?;
+    let ground = bed.build(&ready, &options.image, options.timeout).await?;
     let probes = plan(&ground, &options.egress);
     let outcomes: Vec<(Probe, Outcome)> = stream::iter(probes)
         .map(|probe| async {

@@ -1,7 +1,7 @@
 //! The cluster file: which hosts there are and what each does. One file, from which every host's configuration is made.
 
 use anyhow::{Context, bail};
-use raftsman_api::config::{HostConfig, MasterAddress, NetworkConfig, Pki, Ports, Role, Timing};
+use raftsman_api::config::{BackupConfig, HostConfig, MasterAddress, NetworkConfig, Pki, Ports, Role, Timing};
 use raftsman_pki::HostProfile;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -55,6 +55,9 @@ pub struct ClusterFile {
     /// Timing.
     #[serde(default)]
     pub timing: Timing,
+    /// Backups that the leading master makes by itself: `{ every: 6h, keep: 28, dir: /var/backups/raftsman, passphraseFile: … }`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<BackupConfig>,
 }
 
 fn data_dir() -> PathBuf {
@@ -171,6 +174,7 @@ impl ClusterFile {
             ports: self.ports,
             network: self.network.clone(),
             timing: self.timing,
+            backup: self.backup.clone().filter(|_| host.roles.contains(&Role::Master)),
             image_dir: None,
             insecure_registries: Vec::new(),
             cgroup_parent: None,

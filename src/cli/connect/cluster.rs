@@ -9,7 +9,8 @@ use http::{Method, Request, Response};
 use kube::Client;
 use kube::client::Body;
 use serde_json::Value;
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Asks the server for a table of what kubectl would print.
 pub const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
@@ -20,6 +21,8 @@ pub struct Cluster {
     masters: Arc<Masters>,
     client: Client,
     namespace: String,
+    /// What servers have warned of, each once.
+    warned: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Cluster {
@@ -32,10 +35,10 @@ impl Cluster {
     pub fn of(access: &Access) -> anyhow::Result<Self> {
         // A second installation is refused, and the first is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let masters = Masters::new(&access.config, &access.servers).context("the kubeconfig's credentials")?;
+        let masters = Masters::new(access).context("the kubeconfig's credentials")?;
         let masters = Arc::new(masters);
         let client = Client::new(Failover(Arc::clone(&masters)), access.namespace.clone());
-        Ok(Self { masters, client, namespace: access.namespace.clone() })
+        Ok(Self { masters, client, namespace: access.namespace.clone(), warned: Arc::default() })
     }
 
     /// A kube client that moves on by itself.
@@ -57,6 +60,9 @@ impl Cluster {
     pub async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Body>, Failure> {
         let what = format!("{} {}", request.method(), request.uri().path());
         let answer = self.client.send(request.map(Body::from)).await.map_err(|error| broken(&what, error))?;
+        for warning in answer.headers().get_all(http::header::WARNING) {
+            self.warn(warning.to_str().unwrap_or_default());
+        }
         if answer.status().is_success() {
             return Ok(answer);
         }
@@ -69,6 +75,14 @@ impl Cluster {
                 "code": code.as_u16(),
                 "message": format!("{what}: {code}: {}", String::from_utf8_lossy(&bytes).trim()),
             })))),
+        }
+    }
+
+    /// Says what a server warns of (`299 - "text"`).
+    fn warn(&self, header: &str) {
+        let Some(text) = warning(header) else { return };
+        if self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(text.clone()) {
+            eprintln!("Warning: {text}");
         }
     }
 
@@ -96,20 +110,32 @@ impl Cluster {
         Ok(Lines::new(answer.into_body(), Arc::clone(&self.masters), served))
     }
 
+    /// The whole answer, within the user's patience.
     async fn json(&self, request: Request<Vec<u8>>) -> Result<Value, Failure> {
         let what = format!("{} {}", request.method(), request.uri().path());
+        let Some(limit) = self.masters.limit() else { return self.whole(&what, request).await };
+        let whole = tokio::time::timeout(limit, self.whole(&what, request)).await;
+        whole.unwrap_or_else(|_| Err(ConnectError::Late { what: what.clone(), limit }.into()))
+    }
+
+    async fn whole(&self, what: &str, request: Request<Vec<u8>>) -> Result<Value, Failure> {
         // A body may break off after its head was fine: once more, if that does no harm.
         let again = (request.method() == Method::GET).then(|| request.clone());
-        let body = self.send(request).await?.into_body();
-        let bytes = match (body.collect_bytes().await, again) {
+        let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
+        let answer = self.send(request).await?;
+        let served = answer.extensions().get::<ServedBy>().map_or(0, |served| served.0);
+        let bytes = match (answer.into_body().collect_bytes().await, again) {
             (Ok(bytes), _) => bytes,
             (Err(_), Some(request)) => {
                 let body = self.send(request).await?.into_body();
-                body.collect_bytes().await.map_err(|error| broken(&what, error))?
+                body.collect_bytes().await.map_err(|error| broken(what, error))?
             }
-            (Err(error), None) => return Err(broken(&what, error)),
+            (Err(error), None) => {
+                let (server, reason) = (self.masters.name(served), exit_text(&error));
+                return Err(ConnectError::Unknown { server, method, path, reason }.into());
+            }
         };
-        serde_json::from_slice(&bytes).map_err(|error| odd(&what, &error))
+        serde_json::from_slice(&bytes).map_err(|error| odd(what, &error))
     }
 }
 
@@ -119,6 +145,18 @@ fn build(method: Method, path: &str, header: Option<(&str, &str)>, body: Vec<u8>
         request = request.header(name, value);
     }
     request.body(body).map_err(|error| odd(path, &error))
+}
+
+/// The text of a `Warning` header that is for people (RFC 7234, code 299).
+fn warning(header: &str) -> Option<String> {
+    let quoted = header.strip_prefix("299 ")?.split_once(' ')?.1.trim();
+    let inner = quoted.strip_prefix('"')?.rsplit_once('"')?.0;
+    let mut text = String::new();
+    let mut letters = inner.chars();
+    while let Some(letter) = letters.next() {
+        text.extend(if letter == '\\' { letters.next() } else { Some(letter) });
+    }
+    Some(text)
 }
 
 fn odd(what: &str, error: &dyn std::fmt::Display) -> Failure {
@@ -135,4 +173,16 @@ fn broken(what: &str, error: kube::Error) -> Failure {
         next = inner.source();
     }
     Failure::Connect(ConnectError::Unreachable { tried: vec![format!("{what}: {}", exit_text(&error))] })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::warning;
+
+    #[test]
+    fn warnings_are_read_from_their_header() {
+        assert_eq!(warning(r#"299 - "unknown field \"spec.x\"""#).as_deref(), Some(r#"unknown field "spec.x""#));
+        assert_eq!(warning("199 - \"odd\""), None);
+        assert_eq!(warning("299"), None);
+    }
 }

@@ -11,6 +11,14 @@ pub enum ConnectError {
         /// Each with its reason.
         tried: Vec<String>,
     },
+    /// The user's own patience is at its end.
+    #[error("{what}: no answer within {} s (--request-timeout); a change may or may not have been made", .limit.as_secs_f64())]
+    Late {
+        /// What was asked.
+        what: String,
+        /// The patience.
+        limit: std::time::Duration,
+    },
     /// A write was sent and its answer never came.
     #[error(
         "{server} went away while it handled {method} {path} ({reason}); it may or may not have been done: look with \

@@ -2,8 +2,10 @@
 
 use super::fake::{Answer, Fake};
 use super::*;
+use crate::kubeconfig::Target;
 use http::Method;
 use serde_json::json;
+use std::time::Duration;
 
 fn ok(text: &str) -> impl Fn(&str) -> Answer + Send + Sync + 'static {
     let text = json!({ "from": text }).to_string();
@@ -89,4 +91,79 @@ async fn lines_end_in_an_error_when_the_master_dies_or_falls_silent() {
     let mut lines = cluster.lines("/watch", "*/*").await.unwrap();
     assert_eq!(lines.next().await.unwrap().unwrap(), "a\n");
     assert!(lines.next().await.unwrap_err().contains("no longer answers"));
+}
+
+/// A server that answers a write's first attempt with nothing.
+fn lost() -> impl Fn(&str) -> Answer + Send + Sync + 'static {
+    |_| Answer::Nothing
+}
+
+#[tokio::test]
+async fn a_delete_that_was_done_and_not_answered_is_success() {
+    let fake = Fake::new();
+    let missing = json!({"kind": "Status", "code": 404, "reason": "NotFound", "message": "no"}).to_string();
+    let first = fake.server(lost()).await;
+    let second = fake.server(move |_| Answer::Json(404, missing.clone())).await;
+    let delete = async |cluster: &Cluster| {
+        cluster.write(Method::DELETE, "/api/v1/namespaces/default/pods/a", "application/json", &json!({})).await
+    };
+    let done = delete(&fake.cluster(&[first.address, second.address]).await).await.unwrap();
+    assert_eq!(done["status"], "Success");
+    // Who was never asked cannot have done it: nobody of that name was there.
+    let never = delete(&fake.cluster(&[dead().await, second.address]).await).await.unwrap_err();
+    assert_eq!(never.code(), Some(404));
+}
+
+#[tokio::test]
+async fn a_conflict_with_our_own_change_is_success_and_with_another_the_outcome_is_unknown() {
+    let fake = Fake::new();
+    let first = fake.server(lost()).await;
+    let second = fake
+        .server(|line| {
+            let conflict = json!({"kind": "Status", "code": 409, "reason": "Conflict", "message": "no"});
+            let object = json!({"metadata": {"name": "a", "resourceVersion": "9"}, "data": {"k": "ours"}});
+            if line.starts_with("GET") {
+                Answer::Json(200, object.to_string())
+            } else {
+                Answer::Json(409, conflict.to_string())
+            }
+        })
+        .await;
+    let put = async |servers: &[std::net::SocketAddr], value: &str| {
+        let body = json!({"metadata": {"name": "a", "resourceVersion": "5"}, "data": {"k": value}});
+        let cluster = fake.cluster(servers).await;
+        cluster.write(Method::PUT, "/api/v1/namespaces/default/configmaps/a", "application/json", &body).await
+    };
+    let both = [first.address, second.address];
+    assert_eq!(put(&both, "ours").await.unwrap()["metadata"]["resourceVersion"], "9");
+    let error = put(&both, "another").await.unwrap_err();
+    assert!(matches!(error, Failure::Connect(ConnectError::Unknown { .. })), "{error}");
+    let error = put(&[second.address], "ours").await.unwrap_err();
+    assert_eq!(error.code(), Some(409), "at the first attempt a conflict is one");
+}
+
+#[tokio::test]
+async fn nobody_waits_longer_than_asked() {
+    let fake = Fake::new();
+    for answer in [Answer::Open(String::new()), Answer::Open("{".to_owned())] {
+        let server = fake.server(move |_| answer.clone()).await;
+        let target = Target { request_timeout: Some(Duration::from_millis(200)), ..fake.target(&[server.address]) };
+        let cluster = Cluster::open(&target).await.unwrap();
+        let read = tokio::time::timeout(Duration::from_secs(5), cluster.read("/version")).await.unwrap();
+        assert!(read.unwrap_err().to_string().contains("--request-timeout"));
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_nobody_answered_may_have_been_done() {
+    let fake = Fake::new();
+    let first = fake.server(lost()).await;
+    let unready = json!({"kind": "Status", "code": 503, "reason": "ServiceUnavailable", "message": "no"}).to_string();
+    let second = fake.server(move |_| Answer::Json(503, unready.clone())).await;
+    let half = fake.server(|_| Answer::Broken("{".to_owned())).await;
+    for servers in [vec![first.address], vec![first.address, second.address], vec![half.address]] {
+        let cluster = fake.cluster(&servers).await;
+        let error = cluster.write(Method::PUT, "/api/v1/nodes/a", "application/json", &json!({})).await.unwrap_err();
+        assert!(matches!(error, Failure::Connect(ConnectError::Unknown { .. })), "{servers:?}: {error}");
+    }
 }

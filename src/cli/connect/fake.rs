@@ -8,6 +8,7 @@ use raftsman_api::config::Role;
 use raftsman_pki::{Authority, HostProfile};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -34,6 +35,8 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     /// Request lines, in order.
     pub(crate) asked: Arc<Mutex<Vec<String>>>,
+    /// What came with them, where something came.
+    pub(crate) bodies: Arc<Mutex<Vec<Value>>>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -46,12 +49,14 @@ impl Drop for Server {
 /// Servers under one authority, and a cluster of them all.
 pub(crate) struct Fake {
     authority: Authority,
+    /// Kubeconfigs that go with us.
+    files: Mutex<Vec<tempfile::NamedTempFile>>,
 }
 
 impl Fake {
     pub(crate) fn new() -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        Self { authority: Authority::generate("fake").unwrap() }
+        Self { authority: Authority::generate("fake").unwrap(), files: Mutex::default() }
     }
 
     pub(crate) fn authority_pem(&self) -> String {
@@ -80,6 +85,8 @@ impl Fake {
             rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate], key).unwrap();
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let asked: Arc<Mutex<Vec<String>>> = Arc::default();
+        let bodies: Arc<Mutex<Vec<Value>>> = Arc::default();
+        let sent = Arc::clone(&bodies);
         let script: Arc<Script> = Arc::new(script);
         let seen = Arc::clone(&asked);
         let task = tokio::spawn(async move {
@@ -87,10 +94,12 @@ impl Fake {
             let mut connections = tokio::task::JoinSet::new();
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                let (acceptor, script, seen) = (acceptor.clone(), Arc::clone(&script), Arc::clone(&seen));
+                let (acceptor, script) = (acceptor.clone(), Arc::clone(&script));
+                let (seen, sent) = (Arc::clone(&seen), Arc::clone(&sent));
                 connections.spawn(async move {
                     if let Ok(mut stream) = acceptor.accept(stream).await {
-                        while let Some(line) = request(&mut stream).await {
+                        while let Some((line, body)) = request(&mut stream).await {
+                            sent.lock().unwrap().extend(serde_json::from_slice(&body));
                             seen.lock().unwrap().push(line.clone());
                             if !reply(&mut stream, script(&line)).await {
                                 break;
@@ -100,22 +109,66 @@ impl Fake {
                 });
             }
         });
-        Server { address, asked, task }
+        Server { address, asked, bodies, task }
+    }
+
+    /// Flags that name a kubeconfig with these servers in this order.
+    pub(crate) fn target(&self, servers: &[SocketAddr]) -> Target {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), self.kubeconfig(servers).to_string()).unwrap();
+        let target = Target { kubeconfig: Some(file.path().to_owned()), ..Target::default() };
+        self.files.lock().unwrap().push(file);
+        target
     }
 
     /// A cluster whose kubeconfig lists these servers in this order.
     pub(crate) async fn cluster(&self, servers: &[SocketAddr]) -> Cluster {
+        let kubeconfig = serde_json::from_value(self.kubeconfig(servers)).unwrap();
+        Cluster::of(&Access::of(kubeconfig, &Target::default(), "test").await.unwrap()).unwrap()
+    }
+
+    fn kubeconfig(&self, servers: &[SocketAddr]) -> Value {
         let admin = self.authority.issue_client("kubernetes-admin", &["system:masters"]).unwrap();
         let urls: Vec<(String, String)> =
             servers.iter().enumerate().map(|(at, address)| (format!("m{at}"), format!("https://{address}"))).collect();
-        let value = admin_kubeconfig("fake", None, &urls, self.authority.certificate(), &admin);
-        let kubeconfig = serde_json::from_value(value).unwrap();
-        Cluster::of(&Access::of(kubeconfig, &Target::default(), "test").await.unwrap()).unwrap()
+        admin_kubeconfig("fake", None, &urls, self.authority.certificate(), &admin)
     }
 }
 
-/// Reads a request; its first line without the version.
-async fn request(stream: &mut (impl AsyncReadExt + Unpin)) -> Option<String> {
+/// Answers to questions for what a server serves: pods, deployments with a scale, and what `create` makes.
+pub(crate) fn catalog(line: &str) -> Option<Answer> {
+    let resource = |plural: &str, singular: &str, kind: &str, namespaced: bool| {
+        json!({
+            "resource": plural, "singularResource": singular, "responseKind": {"kind": kind},
+            "scope": if namespaced { "Namespaced" } else { "Cluster" },
+            "subresources": if kind == "Deployment" { json!([{"subresource": "scale"}]) } else { json!([]) },
+        })
+    };
+    let groups = |group: &str, resources: Value| {
+        let group = json!({"metadata": {"name": group}, "versions": [{"version": "v1", "resources": resources}]});
+        json!({"kind": "APIGroupDiscoveryList", "items": [group]}).to_string()
+    };
+    match line {
+        "GET /api" => Some(Answer::Json(
+            200,
+            groups(
+                "",
+                json!([
+                    resource("pods", "pod", "Pod", true),
+                    resource("configmaps", "configmap", "ConfigMap", true),
+                    resource("namespaces", "namespace", "Namespace", false),
+                ]),
+            ),
+        )),
+        "GET /apis" => {
+            Some(Answer::Json(200, groups("apps", json!([resource("deployments", "deployment", "Deployment", true),]))))
+        }
+        _ => None,
+    }
+}
+
+/// Reads a request; its first line without the version, and its body.
+async fn request(stream: &mut (impl AsyncReadExt + Unpin)) -> Option<(String, Vec<u8>)> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.ok()?);
@@ -125,7 +178,7 @@ async fn request(stream: &mut (impl AsyncReadExt + Unpin)) -> Option<String> {
     let mut body = vec![0; length.unwrap_or(0)];
     stream.read_exact(&mut body).await.ok()?;
     let line = head.lines().next().unwrap();
-    Some(line.trim_end_matches(" HTTP/1.1").to_owned())
+    Some((line.trim_end_matches(" HTTP/1.1").to_owned(), body))
 }
 
 /// False: the connection ends.

@@ -42,6 +42,8 @@ impl Lines {
                 let rest = self.buffer.copy_to_bytes(self.buffer.len());
                 return Ok((!rest.is_empty()).then_some(rest));
             }
+            // Who the masters are changes while we read.
+            self.masters.learn(self.served.0);
             match tokio::time::timeout(SILENCE, self.body.frame()).await {
                 Ok(Some(Ok(frame))) => {
                     if let Ok(data) = frame.into_data() {

@@ -5,16 +5,17 @@
 
 use crate::connect::error::{ConnectError, exit_text};
 use crate::connect::unanswered::Unanswered;
+use crate::kubeconfig::Access;
 use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use http::{Method, Request, Response, StatusCode, Uri};
 use kube::client::{Body, ClientBuilder};
 use kube::{Client, Config};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tower::{BoxError, Service};
 
 /// How often all masters are tried before we give up.
@@ -34,9 +35,20 @@ pub struct ServedBy(pub usize);
 
 /// All masters that we know.
 pub struct Masters {
-    each: Vec<(Uri, Client)>,
+    /// The kubeconfig's.
+    each: Vec<Peer>,
+    /// Those that the cluster told of; behind the others, and none is ever taken out.
+    learnt: RwLock<Vec<Peer>>,
+    /// To reach those; `None`: no others are asked for.
+    config: Option<Config>,
+    /// When we last asked.
+    pub(super) looked: Mutex<Option<Instant>>,
     current: AtomicUsize,
+    /// Until the head of an answer, whoever gives it.
+    limit: Option<Duration>,
 }
+
+type Peer = (Uri, Client);
 
 enum Outcome {
     Answer(Response<Body>),
@@ -48,34 +60,79 @@ enum Outcome {
 
 impl Masters {
     /// One client per server, all with the same credentials.
-    pub fn new(config: &Config, servers: &[Uri]) -> Result<Self, kube::Error> {
-        let client = |server: &Uri| {
-            let mut own = config.clone();
-            own.cluster_url = server.clone();
-            Ok((server.clone(), ClientBuilder::try_from(own)?.build()))
-        };
-        Ok(Self { each: servers.iter().map(client).collect::<Result<_, kube::Error>>()?, current: AtomicUsize::new(0) })
+    pub fn new(access: &Access) -> Result<Self, kube::Error> {
+        let each = access.servers.iter().map(|server| peer(&access.config, server)).collect::<Result<_, _>>()?;
+        Ok(Self {
+            each,
+            learnt: RwLock::default(),
+            config: access.learns.then(|| access.config.clone()),
+            looked: Mutex::default(),
+            current: AtomicUsize::new(0),
+            limit: access.limit,
+        })
     }
 
-    /// Their URLs.
+    /// The URLs of those that the kubeconfig has.
     pub fn servers(&self) -> impl Iterator<Item = &Uri> {
         self.each.iter().map(|(uri, _)| uri)
     }
 
-    /// The client of one, without failover.
+    /// How many there are, with those that the cluster told of.
+    pub fn known(&self) -> usize {
+        self.each.len() + self.learnt.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Until the head of an answer.
+    pub(super) fn limit(&self) -> Option<Duration> {
+        self.limit
+    }
+
+    /// Others may be asked for.
+    pub(super) fn learns(&self) -> bool {
+        self.config.is_some()
+    }
+
+    /// Another one, unless it is known.
+    pub(super) fn add(&self, server: Uri) {
+        let Some(config) = &self.config else { return };
+        let mut learnt = self.learnt.write().unwrap_or_else(PoisonError::into_inner);
+        if self.each.iter().chain(learnt.iter()).any(|(known, _)| known.authority() == server.authority()) {
+            return;
+        }
+        match peer(config, &server) {
+            Ok(peer) => learnt.push(peer),
+            Err(error) => tracing::debug!(%error, %server, "a master that cannot be reached"),
+        }
+    }
+
+    /// The masters may have changed.
+    pub(super) fn look_again(&self) {
+        *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn peer(&self, at: usize) -> Option<Peer> {
+        let learnt = || {
+            let learnt = self.learnt.read().unwrap_or_else(PoisonError::into_inner);
+            learnt.get(at.checked_sub(self.each.len())?).cloned()
+        };
+        self.each.get(at).cloned().or_else(learnt)
+    }
+
+    /// The client of one of the kubeconfig's, without failover.
     pub fn client(&self, at: usize) -> Option<&Client> {
         self.each.get(at).map(|(_, client)| client)
     }
 
     /// The URL of one.
     pub fn name(&self, at: usize) -> String {
-        self.each.get(at).map(|(uri, _)| uri.to_string().trim_end_matches('/').to_owned()).unwrap_or_default()
+        self.peer(at).map(|(uri, _)| uri.to_string().trim_end_matches('/').to_owned()).unwrap_or_default()
     }
 
     /// The next request goes to another one first.
     pub fn avoid(&self, at: usize) {
-        if self.each.len() > 1 {
-            let next = (at + 1) % self.each.len();
+        let known = self.known();
+        if known > 1 {
+            let next = (at + 1) % known;
             // Someone else may have moved on already.
             let _ = self.current.compare_exchange(at, next, Ordering::Relaxed, Ordering::Relaxed);
         }
@@ -83,7 +140,7 @@ impl Masters {
 
     /// It answers, whatever it says.
     pub async fn probe(&self, at: usize) -> bool {
-        let Some((_, client)) = self.each.get(at) else {
+        let Some((_, client)) = self.peer(at) else {
             return false;
         };
         let Ok(request) = Request::get("/livez").body(Body::empty()) else {
@@ -106,7 +163,7 @@ impl Masters {
     /// # Errors
     /// Why nothing came back.
     pub async fn tell(&self, at: usize, request: Request<Body>) -> Result<(u16, Vec<u8>), Unanswered> {
-        let Some((_, client)) = self.each.get(at) else {
+        let Some((_, client)) = self.peer(at) else {
             return Err(Unanswered::Other("unknown master".to_owned()));
         };
         let answer = async {
@@ -119,53 +176,70 @@ impl Masters {
     }
 
     async fn send(self: Arc<Self>, request: Request<Body>) -> Result<Response<Body>, BoxError> {
+        let Some(limit) = self.limit else { return self.send_on(request).await };
+        let what = format!("{} {}", request.method(), request.uri().path());
+        let late = || Err(Box::new(ConnectError::Late { what, limit }).into());
+        tokio::time::timeout(limit, self.send_on(request)).await.unwrap_or_else(|_| late())
+    }
+
+    async fn send_on(self: Arc<Self>, request: Request<Body>) -> Result<Response<Body>, BoxError> {
         let (parts, body) = request.into_parts();
         let body = body.collect_bytes().await?;
         let repeatable = is_repeatable(&parts.method, &parts.headers);
         let mut tried: Vec<String> = Vec::new();
         let mut refusal = None;
+        // Where and why an attempt that may have been carried out got no answer.
+        let mut lost: Option<(usize, String)> = None;
         for round in 0..ROUNDS {
             if round > 0 {
                 tokio::time::sleep(PAUSE * round).await;
             }
             tried.clear();
             let first = self.current.load(Ordering::Relaxed);
-            for step in 0..self.each.len() {
-                let at = (first + step) % self.each.len();
+            let known = self.known();
+            for step in 0..known {
+                let at = (first + step) % known;
                 match self.try_one(at, &parts, &body, repeatable).await {
                     Outcome::Answer(mut answer) => {
                         answer.extensions_mut().insert(ServedBy(at));
                         // It lives, but cannot: another one may.
-                        if repeatable && is_elsewhere(answer.status()) && self.each.len() > 1 {
+                        if repeatable && is_elsewhere(answer.status()) && known > 1 {
                             tried.push(format!("{}: {}", self.name(at), answer.status()));
                             refusal = Some(answer);
                             continue;
                         }
-                        self.current.store(at, Ordering::Relaxed);
-                        return Ok(answer);
+                        if self.current.swap(at, Ordering::Relaxed) != at {
+                            self.look_again();
+                        }
+                        self.learn(at);
+                        return match lost {
+                            Some(lost) => self.judged(answer, lost, &parts, &body).await,
+                            None => Ok(answer),
+                        };
                     }
                     Outcome::NeverSent(reason) => tried.push(format!("{}: {reason}", self.name(at))),
-                    Outcome::Lost(reason) if repeatable => tried.push(format!("{}: {reason}", self.name(at))),
+                    Outcome::Lost(reason) if repeatable => {
+                        tried.push(format!("{}: {reason}", self.name(at)));
+                        lost = lost.or(Some((at, reason)));
+                    }
                     Outcome::Lost(reason) => {
                         self.avoid(at);
-                        return Err(Box::new(ConnectError::Unknown {
-                            server: self.name(at),
-                            method: parts.method.to_string(),
-                            path: parts.uri.path().to_owned(),
-                            reason,
-                        }));
+                        return Err(self.unknown(&parts, at, reason));
                     }
                 }
             }
         }
-        match refusal {
-            Some(answer) => Ok(answer),
-            None => Err(Box::new(ConnectError::Unreachable { tried })),
+        let reads = parts.method == Method::GET || parts.method == Method::HEAD;
+        match (lost.filter(|_| !reads), refusal) {
+            // Some master may have done it, whatever the others say.
+            (Some((at, reason)), _) => Err(self.unknown(&parts, at, reason)),
+            (None, Some(answer)) => Ok(answer),
+            (None, None) => Err(Box::new(ConnectError::Unreachable { tried })),
         }
     }
 
     async fn try_one(&self, at: usize, parts: &http::request::Parts, body: &Bytes, repeatable: bool) -> Outcome {
-        let Some((_, client)) = self.each.get(at) else {
+        let Some((_, client)) = self.peer(at) else {
             return Outcome::NeverSent("unknown master".to_owned());
         };
         let mut request = Request::new(Body::from(body.clone()));
@@ -180,6 +254,12 @@ impl Masters {
             Err(_) => Outcome::Lost(format!("no answer within {} s", patience.as_secs())),
         }
     }
+}
+
+fn peer(config: &Config, server: &Uri) -> Result<Peer, kube::Error> {
+    let mut own = config.clone();
+    own.cluster_url = server.clone();
+    Ok((server.clone(), ClientBuilder::try_from(own)?.build()))
 }
 
 /// Repeating it does no harm. An upgrade (exec) is a GET that does things; a JSON patch may append twice.

@@ -2,8 +2,10 @@
 
 mod cluster;
 mod error;
+mod learn;
 mod lines;
 mod masters;
+mod repeat;
 mod unanswered;
 
 pub use cluster::{Cluster, TABLE};

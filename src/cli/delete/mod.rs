@@ -1,29 +1,23 @@
-//! `raftsman delete`.
+//! `raftsman delete`: finds what is meant, deletes it, and waits until it is gone.
+
+mod doomed;
+mod gone;
 
 use crate::connect::{Cluster, Failure};
+use crate::flags::{Cascade, DryRun, delete_options, timeout};
 use crate::kubeconfig::Target;
-use crate::manifest::{self, Sources};
+use crate::manifest::Sources;
 use crate::output::Finish;
-use crate::resources::{Catalog, Named, Resource, parse_arguments, query};
+use crate::resources::Catalog;
 use anyhow::bail;
-use clap::{Args, ValueEnum};
+use clap::Args;
+use doomed::{Doomed, doomed};
 use http::Method;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-const PAUSE: Duration = Duration::from_millis(200);
-
-/// What becomes of what an object owns (`propagationPolicy` of DeleteOptions).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Cascade {
-    /// It goes afterwards
-    Background,
-    /// It goes first
-    Foreground,
-    /// It stays
-    Orphan,
-}
+pub(crate) use gone::until_gone;
 
 /// `raftsman delete`.
 #[derive(Debug, Args)]
@@ -44,6 +38,9 @@ pub struct DeleteOptions {
     /// Those with these labels
     #[arg(short = 'l', long, value_name = "SELECTOR")]
     selector: Option<String>,
+    /// Those with these fields
+    #[arg(long, value_name = "SELECTOR")]
+    field_selector: Option<String>,
     /// What becomes of what it owns
     #[arg(long, value_enum, default_value_t = Cascade::Background, num_args = 0..=1, default_missing_value = "background")]
     cascade: Cascade,
@@ -60,101 +57,87 @@ pub struct DeleteOptions {
     #[arg(long)]
     ignore_not_found: bool,
     /// Wait until it is gone
-    #[arg(long, default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     wait: bool,
-    /// Wait for so many seconds at most; 0: until it is gone
-    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
-    timeout: u64,
+    /// Wait so long at most: 30s, 1m; 0: until it is gone
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = timeout)]
+    timeout: Duration,
+    /// Try it without deleting
+    #[arg(long, value_enum, default_value_t = DryRun::None, num_args = 0..=1, require_equals = true, default_missing_value = "client")]
+    dry_run: DryRun,
     /// Print only TYPE/NAME
     #[arg(short, long, value_name = "FORMAT", value_parser = ["name"])]
     output: Option<String>,
 }
 
-struct Doomed {
-    resource: Resource,
-    namespace: String,
-    name: String,
-}
-
 /// Deletes, and waits.
 pub async fn run(options: &DeleteOptions) -> anyhow::Result<ExitCode> {
-    if options.sources.files.is_empty() && options.what.is_empty() {
-        bail!("say what to delete: TYPE NAME, TYPE -l SELECTOR, TYPE --all, or -f FILE");
-    }
-    if options.now && options.grace_period >= 0 {
-        bail!("--now and --grace-period exclude each other");
-    }
+    check(options)?;
     let cluster = Cluster::open(&options.target).await?;
     let catalog = Catalog::fetch(&cluster).await?;
     let mut finish = Finish::default();
     let doomed = doomed(&cluster, &catalog, options, &mut finish).await?;
+    if doomed.is_empty() && finish.is_clean() {
+        eprintln!("No resources found");
+    }
     let mut gone: Vec<(Doomed, Option<String>)> = Vec::new();
     for one in doomed {
-        let path = format!("{}{}", one.resource.object(&one.namespace, &one.name), query(&[]));
-        match cluster.write(Method::DELETE, &path, "application/json", &body(options)).await {
-            Ok(answer) => {
+        if options.dry_run == DryRun::Client {
+            report(options, &one);
+            continue;
+        }
+        match delete(&cluster, options, &one).await {
+            Ok(uid) => {
                 report(options, &one);
-                // The object itself while it is still ending, else a Status with its uid.
-                let uid = answer["metadata"]["uid"].as_str().or(answer["details"]["uid"].as_str());
-                let uid = uid.map(str::to_owned);
                 gone.push((one, uid));
             }
-            Err(error) if options.ignore_not_found && error.code() == Some(404) => {}
+            // Of a list, it went by itself meanwhile.
+            Err(error) if (options.ignore_not_found || one.listed) && error.code() == Some(404) => {}
             Err(error @ Failure::Connect(_)) => return Err(error.into()),
             Err(error) => finish.error(&error.into()),
         }
     }
-    if options.wait && !(options.force && grace(options) == Some(0)) {
-        wait(&cluster, options, &gone).await?;
+    if options.wait && options.dry_run == DryRun::None && !(options.force && grace(options) == Some(0)) {
+        for (one, uid) in &gone {
+            let path = one.resource.object(&one.namespace, &one.name);
+            let what = one.resource.qualified(&one.name);
+            until_gone(&cluster, &path, uid.as_deref(), &what, options.timeout).await?;
+        }
     }
     Ok(finish.code())
 }
 
-async fn doomed(
-    cluster: &Cluster,
-    catalog: &Catalog,
-    options: &DeleteOptions,
-    finish: &mut Finish,
-) -> anyhow::Result<Vec<Doomed>> {
-    let mut all = Vec::new();
-    if !options.sources.files.is_empty() {
-        for document in manifest::read(&options.sources)? {
-            let found = document.map_err(anyhow::Error::from).and_then(|document| {
-                let resource = catalog.of_kind(&document.api_version, &document.kind)?.clone();
-                let namespace = crate::apply::namespace_of(cluster, &options.target, &document)?;
-                Ok(Doomed { resource, namespace, name: document.name })
-            });
-            match found {
-                Ok(one) => all.push(one),
-                Err(error) => finish.error(&error),
-            }
-        }
-        return Ok(all);
+/// What contradicts itself.
+fn check(options: &DeleteOptions) -> anyhow::Result<()> {
+    let some = options.selector.is_some() || options.field_selector.is_some();
+    if !options.sources.given() && options.what.is_empty() {
+        bail!("say what to delete: TYPE NAME, TYPE -l SELECTOR, TYPE --all, or -f FILE");
     }
-    for Named { resource, names } in parse_arguments(catalog, &options.what)? {
-        if names.is_empty() && options.selector.is_none() && !options.all {
-            bail!("say which {}: names, -l SELECTOR, or --all", resource.plural);
-        }
-        if !names.is_empty() && (options.selector.is_some() || options.all) {
-            bail!("names go with neither --selector nor --all");
-        }
-        let one = |name: String, namespace: String| Doomed { resource: resource.clone(), namespace, name };
-        if !names.is_empty() {
-            all.extend(names.into_iter().map(|name| one(name, cluster.namespace().to_owned())));
-            continue;
-        }
-        let scope = (!options.all_namespaces).then(|| cluster.namespace());
-        let query = query(&[("labelSelector", options.selector.clone())]);
-        let list = cluster.read(&format!("{}{query}", resource.collection(scope))).await?;
-        for item in list["items"].as_array().into_iter().flatten() {
-            let text = |field: &str| item["metadata"][field].as_str().unwrap_or_default().to_owned();
-            all.push(one(text("name"), text("namespace")));
-        }
+    if options.sources.given() && !options.what.is_empty() {
+        bail!("-f and names exclude each other: the manifests say what to delete");
     }
-    if all.is_empty() {
-        eprintln!("No resources found");
+    if options.sources.given() && (options.all || options.field_selector.is_some()) {
+        bail!("-f goes with neither --all nor --field-selector");
     }
-    Ok(all)
+    if options.all && some {
+        bail!("--all goes with neither --selector nor --field-selector");
+    }
+    if options.now && options.grace_period >= 0 {
+        bail!("--now and --grace-period exclude each other");
+    }
+    if options.all_namespaces && options.target.namespace.is_some() {
+        bail!("--all-namespaces and --namespace exclude each other");
+    }
+    Ok(())
+}
+
+/// Deletes one; the uid of what was deleted.
+async fn delete(cluster: &Cluster, options: &DeleteOptions, one: &Doomed) -> Result<Option<String>, Failure> {
+    let path = one.resource.object(&one.namespace, &one.name);
+    let answer = cluster.write(Method::DELETE, &path, "application/json", &body(options)).await?;
+    // The object itself while it is still ending, else a Status with its uid.
+    let uid = answer["metadata"]["uid"].as_str().or(answer["details"]["uid"].as_str());
+    Ok(uid.map(str::to_owned))
 }
 
 fn grace(options: &DeleteOptions) -> Option<i64> {
@@ -166,85 +149,21 @@ fn grace(options: &DeleteOptions) -> Option<i64> {
     }
 }
 
-/// DeleteOptions. Without --force a grace of 0 is sent as 1, so that the node confirms (as kubectl does).
 fn body(options: &DeleteOptions) -> Value {
-    let policy = match options.cascade {
-        Cascade::Background => "Background",
-        Cascade::Foreground => "Foreground",
-        Cascade::Orphan => "Orphan",
-    };
-    let mut body = json!({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": policy});
-    if let Some(seconds) = grace(options) {
-        body["gracePeriodSeconds"] = json!(if options.force { seconds } else { seconds.max(1) });
-    }
-    body
+    delete_options(options.cascade, grace(options), options.force, options.dry_run == DryRun::Server)
 }
 
 fn report(options: &DeleteOptions, one: &Doomed) {
+    let qualified = one.resource.qualified(&one.name);
     if options.output.is_some() {
-        crate::outln!("{}", one.resource.qualified(&one.name));
+        crate::outln!("{qualified}");
         return;
     }
-    let qualified = one.resource.qualified(&one.name);
     let word = qualified.split('/').next().unwrap_or_default().to_owned();
     let place = if one.resource.namespaced { format!(" from {} namespace", one.namespace) } else { String::new() };
     let how = if options.force && grace(options) == Some(0) { "force deleted" } else { "deleted" };
-    crate::outln!("{word} {:?} {how}{place}", one.name);
-}
-
-/// Until each is gone, or another object of that name is there.
-async fn wait(cluster: &Cluster, options: &DeleteOptions, gone: &[(Doomed, Option<String>)]) -> anyhow::Result<()> {
-    let start = Instant::now();
-    for (one, uid) in gone {
-        loop {
-            match cluster.read(&one.resource.object(&one.namespace, &one.name)).await {
-                Ok(object) if uid.is_some() && object["metadata"]["uid"].as_str() != uid.as_deref() => {
-                    break;
-                }
-                Ok(object) => {
-                    if options.timeout > 0 && start.elapsed() >= Duration::from_secs(options.timeout) {
-                        let finalizers = &object["metadata"]["finalizers"];
-                        let why =
-                            if finalizers.is_array() { format!("; finalizers: {finalizers}") } else { String::new() };
-                        bail!("{} is not gone after {} s{why}", one.resource.qualified(&one.name), options.timeout);
-                    }
-                }
-                Err(error) if error.code() == Some(404) => break,
-                Err(error) => return Err(error.into()),
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-    }
-    Ok(())
+    crate::outln!("{word} {:?} {how}{place}{}", one.name, options.dry_run.suffix());
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use clap::Parser;
-
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        options: DeleteOptions,
-    }
-
-    fn sent(flags: &str) -> Value {
-        let words = std::iter::once("delete").chain(flags.split_whitespace());
-        body(&Line::try_parse_from(words).unwrap().options)
-    }
-
-    #[test]
-    fn grace_and_cascade_are_as_kubectl_sends_them() {
-        assert_eq!(sent("pod a")["gracePeriodSeconds"], Value::Null);
-        assert_eq!(sent("pod a")["propagationPolicy"], "Background");
-        assert_eq!(sent("pod a --grace-period=0")["gracePeriodSeconds"], 1);
-        assert_eq!(sent("pod a --grace-period=0 --force")["gracePeriodSeconds"], 0);
-        assert_eq!(sent("pod a --force")["gracePeriodSeconds"], 0);
-        assert_eq!(sent("pod a --grace-period -1")["gracePeriodSeconds"], Value::Null);
-        assert_eq!(sent("pod a --now --cascade=orphan")["gracePeriodSeconds"], 1);
-        assert_eq!(sent("rc a --cascade orphan")["propagationPolicy"], "Orphan");
-        assert!(!Line::try_parse_from(["delete", "pod", "a", "--wait=false"]).unwrap().options.wait);
-    }
-}
+mod delete_tests;

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 pub(super) fn describe(page: &mut Page, object: &Value) {
     let (spec, status) = (&object["spec"], &object["status"]);
-    page.field("Selector", crate::logs::selector_of(object).unwrap_or_default());
+    page.field("Selector", crate::pods::selector_of(object).unwrap_or_default());
     page.given("Parallelism", &spec["parallelism"]);
     page.given("Completions", &spec["completions"]);
     page.given("Completion Mode", &spec["completionMode"]);

@@ -11,8 +11,10 @@ mod workload;
 
 use crate::connect::{Cluster, Failure};
 use crate::kubeconfig::Target;
+use crate::manifest::Sources;
 use crate::output::Finish;
-use crate::resources::{Catalog, Resource, parse_arguments, query};
+use crate::resources::{Catalog, Named, Resource, named_in, parse_arguments, query};
+use anyhow::bail;
 use clap::Args;
 use page::Page;
 use serde_json::Value;
@@ -24,8 +26,10 @@ pub struct DescribeOptions {
     #[command(flatten)]
     target: Target,
     /// TYPE [NAME...] or TYPE/NAME...; a name may be the beginning of one
-    #[arg(value_name = "TYPE NAME", required = true)]
+    #[arg(value_name = "TYPE NAME")]
     what: Vec<String>,
+    #[command(flatten)]
+    sources: Sources,
     /// In all namespaces
     #[arg(short = 'A', long)]
     all_namespaces: bool,
@@ -33,26 +37,40 @@ pub struct DescribeOptions {
     #[arg(short = 'l', long, value_name = "SELECTOR")]
     selector: Option<String>,
     /// With the events that tell of it
-    #[arg(long, default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     show_events: bool,
+    /// So many objects per request; taken from kubectl's command lines
+    #[arg(long, value_name = "N", hide = true)]
+    chunk_size: Option<u32>,
 }
 
 /// Prints.
 pub async fn run(options: &DescribeOptions) -> anyhow::Result<ExitCode> {
+    if options.sources.given() && (!options.what.is_empty() || options.selector.is_some()) {
+        bail!("-f goes with neither names nor --selector: the manifests say what to describe");
+    }
     let cluster = Cluster::open(&options.target).await?;
     let catalog = Catalog::fetch(&cluster).await?;
     let mut finish = Finish::default();
     let mut first = true;
-    for named in parse_arguments(&catalog, &options.what)? {
+    let asked = if options.sources.given() {
+        named_in(&options.sources, None, &catalog, &cluster, &options.target, &mut finish)?
+    } else {
+        parse_arguments(&catalog, &options.what)?
+    };
+    for named in asked {
         let mut objects = Vec::new();
         if named.names.is_empty() {
             objects = list(&cluster, options, &named.resource).await?;
             if objects.is_empty() {
-                eprintln!("No resources found in {} namespace.", cluster.namespace());
+                match (!options.all_namespaces && named.resource.namespaced).then(|| cluster.namespace()) {
+                    Some(namespace) => eprintln!("No resources found in {namespace} namespace."),
+                    None => eprintln!("No resources found"),
+                }
             }
         }
         for name in &named.names {
-            match one(&cluster, options, &named.resource, name).await {
+            match one(&cluster, options, &named, name).await {
                 Ok(found) => objects.extend(found),
                 Err(error @ Failure::Connect(_)) => return Err(error.into()),
                 Err(error) => finish.error(&error.into()),
@@ -77,17 +95,13 @@ async fn list(cluster: &Cluster, options: &DescribeOptions, resource: &Resource)
 }
 
 /// By its name; if there is none of that name, all whose names begin with it.
-async fn one(
-    cluster: &Cluster,
-    options: &DescribeOptions,
-    resource: &Resource,
-    name: &str,
-) -> Result<Vec<Value>, Failure> {
-    match cluster.read(&resource.object(cluster.namespace(), name)).await {
+async fn one(cluster: &Cluster, options: &DescribeOptions, named: &Named, name: &str) -> Result<Vec<Value>, Failure> {
+    match cluster.read(&named.resource.object(named.namespace(cluster), name)).await {
         Ok(object) => Ok(vec![object]),
         Err(error) if error.code() == Some(404) => {
             let begins = |object: &Value| object["metadata"]["name"].as_str().is_some_and(|own| own.starts_with(name));
-            let found: Vec<Value> = list(cluster, options, resource).await?.into_iter().filter(begins).collect();
+            let all = list(cluster, options, &named.resource).await?;
+            let found: Vec<Value> = all.into_iter().filter(begins).collect();
             if found.is_empty() { Err(error) } else { Ok(found) }
         }
         Err(error) => Err(error),

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 pub(super) fn describe(page: &mut Page, object: &Value) {
     let (spec, status) = (&object["spec"], &object["status"]);
-    page.field("Selector", crate::logs::selector_of(object).unwrap_or_default());
+    page.field("Selector", crate::pods::selector_of(object).unwrap_or_default());
     let number = |value: &Value| value.as_u64().unwrap_or(0);
     let (desired, now) = (number(&spec["replicas"]), number(&status["replicas"]));
     let (ready, available) = (number(&status["readyReplicas"]), number(&status["availableReplicas"]));

@@ -3,25 +3,39 @@
 mod terminal;
 
 use crate::connect::Cluster;
+use crate::flags::timeout;
 use crate::kubeconfig::Target;
+use crate::manifest::Sources;
+use crate::output::Finish;
+use crate::pods::{behind, default_container, pods_of};
+use crate::resources::{Catalog, named_in};
 use anyhow::{Context, bail};
 use clap::Args;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::{AttachParams, AttachedProcess, TerminalSize};
+use serde_json::Value;
 use std::io::Read;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 use terminal::{RawMode, size};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::signal::unix::{SignalKind, signal};
+
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// `raftsman exec`.
 #[derive(Debug, Args)]
 pub struct ExecOptions {
     #[command(flatten)]
     target: Target,
-    /// POD or pod/NAME
-    pod: String,
+    /// POD or TYPE/NAME
+    #[arg(value_name = "POD", required_unless_present = "files")]
+    pod: Option<String>,
+    /// A manifest that names the pod, or what has pods
+    #[arg(short = 'f', long = "filename", id = "files", value_name = "FILE")]
+    files: Vec<PathBuf>,
     /// The container
     #[arg(short, long, value_name = "NAME")]
     container: Option<String>,
@@ -31,6 +45,12 @@ pub struct ExecOptions {
     /// Give it a terminal
     #[arg(short = 't', long)]
     tty: bool,
+    /// Say nothing beside what the command says
+    #[arg(short, long)]
+    quiet: bool,
+    /// How long a pod may take until it runs
+    #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = timeout)]
+    pod_running_timeout: Duration,
     /// The command and its arguments, after --
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<String>,
@@ -38,20 +58,18 @@ pub struct ExecOptions {
 
 /// Runs it; exits as the command does.
 pub async fn run(options: &ExecOptions) -> anyhow::Result<ExitCode> {
-    let name = match options.pod.split_once('/') {
-        None => options.pod.as_str(),
-        Some(("pod" | "pods" | "po", name)) => name,
-        Some((kind, _)) => bail!("exec takes a pod, not {kind}: `raftsman get pods` lists them"),
-    };
     let cluster = Cluster::open(&options.target).await?;
-    let pods: Api<Pod> = Api::namespaced(cluster.client().clone(), cluster.namespace());
+    let pod = running(&cluster, options).await?;
+    let text = |field: &str| pod["metadata"][field].as_str().unwrap_or_default();
+    let name = text("name");
+    let pods: Api<Pod> = Api::namespaced(cluster.client().clone(), text("namespace"));
     // A terminal only where we have one ourselves (as kubectl).
     let tty = options.tty && options.stdin && terminal::is_terminal();
     if options.tty && !tty {
         eprintln!("Unable to use a TTY - input is not a terminal");
     }
     let parameters = AttachParams {
-        container: options.container.clone(),
+        container: options.container.clone().or_else(|| default_container(&pod, options.quiet)),
         stdin: options.stdin,
         stdout: true,
         // A terminal has one output.
@@ -61,9 +79,42 @@ pub async fn run(options: &ExecOptions) -> anyhow::Result<ExitCode> {
     };
     let process = pods.exec(name, &options.command, &parameters).await.map_err(|error| readable(&error, name))?;
     let raw = if tty { Some(RawMode::enter()?) } else { None };
-    let result = converse(process, tty).await;
+    let result = converse(process, tty, options.quiet).await;
     drop(raw);
     result
+}
+
+/// The pod that is meant; a workload's may still be starting.
+async fn running(cluster: &Cluster, options: &ExecOptions) -> anyhow::Result<Value> {
+    let start = Instant::now();
+    loop {
+        let (mut found, workload) = match &options.pod {
+            Some(what) => (pods_of(cluster, what).await?, what.contains('/')),
+            None => (in_manifest(cluster, options).await?, true),
+        };
+        let pod = if found.is_empty() { bail!("it has no pods") } else { found.swap_remove(0) };
+        let phase = pod["status"]["phase"].as_str().unwrap_or_default();
+        if matches!(phase, "Succeeded" | "Failed") {
+            let name = pod["metadata"]["name"].as_str().unwrap_or_default();
+            bail!("cannot exec into a container in a completed pod; {name} is {phase}");
+        }
+        if !workload || phase != "Pending" || start.elapsed() >= options.pod_running_timeout {
+            return Ok(pod);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// The pods of what manifests name.
+async fn in_manifest(cluster: &Cluster, options: &ExecOptions) -> anyhow::Result<Vec<Value>> {
+    let sources = Sources { files: options.files.clone(), ..Sources::default() };
+    let catalog = Catalog::fetch(cluster).await?;
+    let mut finish = Finish::default();
+    let all = named_in(&sources, None, &catalog, cluster, &options.target, &mut finish)?;
+    match &all[..] {
+        [one] if one.names.len() == 1 => behind(cluster, one).await,
+        _ => bail!("-f must name one object whose pod is meant"),
+    }
 }
 
 /// The server's own words, not the client's around them.
@@ -76,7 +127,7 @@ fn readable(error: &kube::Error, pod: &str) -> anyhow::Error {
     }
 }
 
-async fn converse(mut process: AttachedProcess, tty: bool) -> anyhow::Result<ExitCode> {
+async fn converse(mut process: AttachedProcess, tty: bool, quiet: bool) -> anyhow::Result<ExitCode> {
     let status = process.take_status();
     if let Some(mut input) = process.stdin() {
         let mut pieces = read_stdin();
@@ -133,7 +184,9 @@ async fn converse(mut process: AttachedProcess, tty: bool) -> anyhow::Result<Exi
     let code = causes.iter().find(|cause| cause.reason.as_deref() == Some("ExitCode"));
     match code.and_then(|cause| cause.message.as_deref()?.parse::<u8>().ok()) {
         Some(code) => {
-            eprintln!("command terminated with exit code {code}");
+            if !quiet {
+                eprintln!("command terminated with exit code {code}");
+            }
             Ok(ExitCode::from(code))
         }
         None => bail!("{}", status.message.unwrap_or_else(|| "the command failed".to_owned())),
@@ -171,3 +224,6 @@ async fn copy(from: &mut (impl AsyncReadExt + Unpin), to: &mut (impl AsyncWriteE
         }
     }
 }
+
+#[cfg(test)]
+mod exec_tests;

@@ -2,20 +2,19 @@
 
 use crate::connect::{Cluster, Failure, TABLE};
 use crate::get::jsonpath::Template;
-use crate::get::list;
+use crate::get::list::{self, pages};
 use crate::get::sort::sort;
 use crate::get::table::Printer;
 use crate::get::watch;
 use crate::kubeconfig::Target;
-use crate::manifest::{self, Sources};
-use crate::output::Finish;
-use crate::resources::{Catalog, Named, Resource, parse_arguments, query};
-use anyhow::bail;
+use crate::manifest::Sources;
+use crate::output::{Finish, Format};
+use crate::resources::{Catalog, Named, Resource, named_in, parse_arguments, query};
+use anyhow::{Context, bail};
 use clap::Args;
+use serde_json::Value;
+use std::io::Write as _;
 use std::process::ExitCode;
-
-/// What `-o` begins with before a template.
-pub(super) const JSONPATH: &str = "jsonpath=";
 
 /// `raftsman get`.
 #[derive(Debug, Args)]
@@ -36,15 +35,18 @@ pub struct GetOptions {
     /// Only with these fields
     #[arg(long, value_name = "SELECTOR")]
     pub(super) field_selector: Option<String>,
-    /// wide, yaml, json, name or jsonpath=TEMPLATE
+    /// wide, yaml, json, name, jsonpath=TEMPLATE or custom-columns=HEAD:PATH,...
     #[arg(short, long, value_name = "FORMAT")]
-    pub(super) output: Option<String>,
+    pub(super) output: Option<Format>,
     /// Go on and show what changes
     #[arg(short, long)]
     pub(super) watch: bool,
     /// Only what changes
     #[arg(long)]
     pub(super) watch_only: bool,
+    /// With what happened to each: ADDED, MODIFIED or DELETED
+    #[arg(long)]
+    pub(super) output_watch_events: bool,
     /// In the order of what this JSONPath finds in each object
     #[arg(long, value_name = "PATH")]
     pub(super) sort_by: Option<String>,
@@ -63,6 +65,18 @@ pub struct GetOptions {
     /// What is not there is no error
     #[arg(long)]
     pub(super) ignore_not_found: bool,
+    /// With who owns which field, in yaml and json
+    #[arg(long)]
+    pub(super) show_managed_fields: bool,
+    /// This part of the objects that are named, such as status or scale
+    #[arg(long, value_name = "NAME")]
+    pub(super) subresource: Option<String>,
+    /// So many objects per request; 0: all at once
+    #[arg(long, value_name = "N", default_value_t = 500)]
+    pub(super) chunk_size: u32,
+    /// What the server answers at this path, as it is
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["what", "files", "selector", "watch", "output"])]
+    raw: Option<String>,
 }
 
 impl GetOptions {
@@ -84,24 +98,45 @@ impl GetOptions {
         Ok(path.map(Template::parse_path).transpose()?)
     }
 
-    fn is_table(&self) -> bool {
-        matches!(self.output.as_deref(), None | Some("wide"))
+    pub(super) fn is_table(&self) -> bool {
+        Format::is_table(self.output.as_ref())
+    }
+
+    /// The path of a named object, or of the part of it that is asked for.
+    pub(super) fn object(&self, cluster: &Cluster, named: &Named, name: &str) -> String {
+        let path = named.resource.object(named.namespace(cluster), name);
+        match &self.subresource {
+            Some(part) => format!("{path}/{}", crate::resources::escape(part)),
+            None => path,
+        }
     }
 }
 
 /// Prints.
 pub async fn run(options: &GetOptions) -> anyhow::Result<ExitCode> {
-    match options.output.as_deref() {
-        None | Some("wide" | "yaml" | "json" | "name") => {}
-        Some(output) if output.starts_with(JSONPATH) => drop(Template::parse(&output[JSONPATH.len()..])?),
-        Some(other) => bail!("-o {other}: use wide, yaml, json, name or jsonpath=TEMPLATE"),
+    if let Some(path) = &options.raw {
+        return raw(&Cluster::open(&options.target).await?, path).await;
+    }
+    if options.output_watch_events && !options.watch && !options.watch_only {
+        bail!("--output-watch-events goes with --watch or --watch-only");
+    }
+    if options.sources.given() && (!options.what.is_empty() || options.selector.is_some()) {
+        bail!("-f goes with neither names nor --selector: the manifests say what to show");
     }
     if options.all_namespaces && options.target.namespace.is_some() {
         bail!("--all-namespaces and --namespace exclude each other");
     }
     let cluster = Cluster::open(&options.target).await?;
     let catalog = Catalog::fetch(&cluster).await?;
-    let (asked, mut finish) = wanted(options, &catalog)?;
+    let mut finish = Finish::default();
+    let asked = if options.sources.given() {
+        named_in(&options.sources, None, &catalog, &cluster, &options.target, &mut finish)?
+    } else {
+        parse_arguments(&catalog, &options.what)?
+    };
+    if options.subresource.is_some() && asked.iter().any(|named| named.names.is_empty()) {
+        bail!("--subresource goes with names: TYPE NAME or TYPE/NAME");
+    }
     if options.all_namespaces && asked.iter().any(|named| !named.names.is_empty() && named.resource.namespaced) {
         bail!("a name is in one namespace: use --namespace, not --all-namespaces");
     }
@@ -120,27 +155,18 @@ pub async fn run(options: &GetOptions) -> anyhow::Result<ExitCode> {
     Ok(finish.code())
 }
 
-/// From the arguments or the manifests.
-fn wanted(options: &GetOptions, catalog: &Catalog) -> anyhow::Result<(Vec<Named>, Finish)> {
-    let mut finish = Finish::default();
-    if options.sources.files.is_empty() {
-        return Ok((parse_arguments(catalog, &options.what)?, finish));
+/// What the server says at a path, byte for byte.
+async fn raw(cluster: &Cluster, path: &str) -> anyhow::Result<ExitCode> {
+    if !path.starts_with('/') {
+        bail!("--raw {path}: a path begins with a slash, such as /api/v1/nodes");
     }
-    let mut asked: Vec<Named> = Vec::new();
-    for document in manifest::read(&options.sources)? {
-        let found = document.map_err(anyhow::Error::from).and_then(|document| {
-            let resource = catalog.of_kind(&document.api_version, &document.kind)?.clone();
-            Ok(Named { resource, names: vec![document.name] })
-        });
-        match found {
-            Ok(named) => match asked.iter_mut().find(|known| known.resource == named.resource) {
-                Some(known) => known.names.extend(named.names),
-                None => asked.push(named),
-            },
-            Err(error) => finish.error(&error),
-        }
+    let request = http::Request::get(path).body(Vec::new()).with_context(|| format!("--raw {path}"))?;
+    let body = cluster.send(request).await?.into_body().collect_bytes().await.with_context(|| path.to_owned())?;
+    let mut out = std::io::stdout().lock();
+    if let Err(error) = out.write_all(&body).and_then(|()| out.flush()) {
+        crate::output::cannot_print(&error);
     }
-    Ok((asked, finish))
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The query for one name among a collection, so that a table or a watch of it comes from the same place as a list.
@@ -153,6 +179,37 @@ pub(super) fn path(
     format!("{}{}", resource.collection(options.scope(cluster)), options.query(more))
 }
 
+/// One table of a list, or one for each name.
+async fn tables_of(
+    cluster: &Cluster,
+    options: &GetOptions,
+    named: &Named,
+    more: &[(&str, Option<String>)],
+) -> Vec<Result<Value, Failure>> {
+    if named.names.is_empty() {
+        let pages = pages(cluster, options, named, TABLE, more).await;
+        return vec![pages.map(|pages| joined(pages, "rows"))];
+    }
+    let mut tables = Vec::new();
+    for name in &named.names {
+        let path = format!("{}{}", options.object(cluster, named, name), query(more));
+        tables.push(cluster.get(&path, TABLE).await);
+    }
+    tables
+}
+
+/// The first page with the entries of all.
+fn joined(pages: Vec<Value>, entries: &str) -> Value {
+    let mut pages = pages.into_iter();
+    let mut first = pages.next().unwrap_or_default();
+    for mut page in pages {
+        if let (Some(all), Some(more)) = (first[entries].as_array_mut(), page[entries].as_array_mut()) {
+            all.append(more);
+        }
+    }
+    first
+}
+
 async fn tables(cluster: &Cluster, options: &GetOptions, asked: &[Named], finish: &mut Finish) -> anyhow::Result<()> {
     let mut shown = 0;
     let sorting = options.sorting()?;
@@ -160,13 +217,8 @@ async fn tables(cluster: &Cluster, options: &GetOptions, asked: &[Named], finish
     let whole: &[_] = if sorting.is_some() { &[("includeObject", Some("Object".to_owned()))] } else { &[] };
     for named in asked {
         let mut printer = Printer::new(options, &named.resource, asked.len() > 1);
-        let paths = if named.names.is_empty() {
-            vec![path(options, cluster, &named.resource, whole)]
-        } else {
-            named.names.iter().map(|name| named.resource.object(cluster.namespace(), name)).collect()
-        };
-        for path in paths {
-            match cluster.get(&path, TABLE).await {
+        for table in tables_of(cluster, options, named, whole).await {
+            match table {
                 Ok(mut table) => {
                     if let (Some(by), Some(rows)) = (&sorting, table["rows"].as_array_mut()) {
                         sort(rows, by, |row| &row["object"]);

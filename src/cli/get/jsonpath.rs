@@ -1,5 +1,5 @@
-//! kubectl's JSONPath templates (`-o jsonpath=…`, `--sort-by`): text, `{.a.b[0]['c']}`, `[*]`, `[?(@.a=="b")]`,
-//! `{range …}…{end}` and `{"\n"}`. Slices and `..` are not understood and are refused by name.
+//! kubectl's JSONPath templates (`-o jsonpath=…`, `--sort-by`): text, `{.a.b[0]['c']}`, `[*]`, `[1:3]`, `[0,2]`, `..a`,
+//! `[?(@.a=="b")]`, `{range …}…{end}` and `{"\n"}`.
 
 use serde_json::Value;
 
@@ -19,8 +19,54 @@ enum Step {
     Field(String),
     Index(i64),
     Each,
-    /// Items whose value at the path is (or is not) this text.
-    Where(Vec<Step>, bool, String),
+    /// The items from one place to before another, each from the end if negative.
+    Slice(Option<i64>, Option<i64>),
+    /// What each of these finds.
+    Union(Vec<Step>),
+    /// The value, and all within it.
+    Deep,
+    /// Items whose value at the path compares so with this text.
+    Where(Vec<Step>, Operator, String),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Operator {
+    Equal,
+    Unequal,
+    AtMost,
+    AtLeast,
+    Below,
+    Above,
+    Exists,
+}
+
+/// The longer ones first: `<=` begins as `<` does.
+const OPERATORS: [(&str, Operator); 6] = [
+    ("==", Operator::Equal),
+    ("!=", Operator::Unequal),
+    ("<=", Operator::AtMost),
+    (">=", Operator::AtLeast),
+    ("<", Operator::Below),
+    (">", Operator::Above),
+];
+
+impl Operator {
+    fn holds(self, found: &Value, wanted: &str) -> bool {
+        let text = shown(found);
+        let order = match (text.parse::<f64>(), wanted.parse::<f64>()) {
+            (Ok(found), Ok(wanted)) => found.total_cmp(&wanted),
+            _ => text.as_str().cmp(wanted),
+        };
+        match self {
+            Self::Equal => text == wanted,
+            Self::Unequal => text != wanted,
+            Self::AtMost => order.is_le(),
+            Self::AtLeast => order.is_ge(),
+            Self::Below => order.is_lt(),
+            Self::Above => order.is_gt(),
+            Self::Exists => true,
+        }
+    }
 }
 
 /// What is wrong with a template.
@@ -62,9 +108,14 @@ impl Template {
 
     /// The first value that the template's path finds.
     pub fn first<'a>(&self, value: &'a Value) -> Option<&'a Value> {
+        self.all(value).into_iter().next()
+    }
+
+    /// All values that the template's path finds.
+    pub fn all<'a>(&self, value: &'a Value) -> Vec<&'a Value> {
         match self.0.first() {
-            Some(Piece::Path(steps)) => find(steps, value).into_iter().next(),
-            _ => None,
+            Some(Piece::Path(steps)) => find(steps, value),
+            _ => Vec::new(),
         }
     }
 }
@@ -145,8 +196,14 @@ fn steps(text: &str) -> Result<Vec<Step>, Wrong> {
         return wrong(format!("{text}: a path begins with a dot"));
     }
     while !rest.is_empty() {
-        if rest.starts_with("..") {
-            return wrong(format!("{text}: `..` is not understood; write the whole path"));
+        if let Some(after) = rest.strip_prefix("..") {
+            if after.is_empty() {
+                return wrong(format!("{text}: a name is expected after `..`"));
+            }
+            found.push(Step::Deep);
+            // The name's own dot.
+            rest = if after.starts_with('[') { after } else { &rest[1..] };
+            continue;
         }
         if let Some(inner) = rest.strip_prefix('[') {
             // A filter may have brackets of its own.
@@ -186,19 +243,29 @@ fn bracket(inner: &str) -> Result<Step, Wrong> {
     if let Ok(index) = inner.parse() {
         return Ok(Step::Index(index));
     }
+    if let Some(test) = inner.strip_prefix("?(").and_then(|test| test.strip_suffix(')')) {
+        for (text, operator) in OPERATORS {
+            if let Some((path, wanted)) = test.split_once(text) {
+                let wanted = wanted.trim();
+                let wanted = if wanted.starts_with(['\'', '"']) { unquoted(wanted)? } else { wanted.to_owned() };
+                return Ok(Step::Where(steps(path.trim())?, operator, wanted));
+            }
+        }
+        return Ok(Step::Where(steps(test.trim())?, Operator::Exists, String::new()));
+    }
+    if inner.contains(',') {
+        return inner.split(',').map(|part| bracket(part.trim())).collect::<Result<_, _>>().map(Step::Union);
+    }
     if inner.starts_with(['\'', '"']) {
         return Ok(Step::Field(unquoted(inner)?));
     }
-    if let Some(test) = inner.strip_prefix("?(").and_then(|test| test.strip_suffix(')')) {
-        for (operator, equal) in [("==", true), ("!=", false)] {
-            if let Some((path, wanted)) = test.split_once(operator) {
-                let wanted = wanted.trim();
-                let wanted = if wanted.starts_with(['\'', '"']) { unquoted(wanted)? } else { wanted.to_owned() };
-                return Ok(Step::Where(steps(path.trim())?, equal, wanted));
-            }
-        }
+    let bound = |text: &str| if text.is_empty() { Ok(None) } else { text.trim().parse().map(Some) };
+    if let Some((from, to)) = inner.split_once(':')
+        && let (Ok(from), Ok(to)) = (bound(from), bound(to))
+    {
+        return Ok(Step::Slice(from, to));
     }
-    wrong(format!("[{inner}] is not understood: use [*], [N], ['NAME'] or [?(@.FIELD==\"VALUE\")]"))
+    wrong(format!("[{inner}] is not understood: use [*], [N], [N:M], ['NAME'] or [?(@.FIELD==\"VALUE\")]"))
 }
 
 fn find<'a>(steps: &[Step], value: &'a Value) -> Vec<&'a Value> {
@@ -222,8 +289,26 @@ fn take<'a>(step: &Step, value: &'a Value) -> Vec<&'a Value> {
             let at = if *index < 0 { items().len().checked_sub(from_end) } else { Some(from_end) };
             at.and_then(|at| items().get(at)).into_iter().collect()
         }
-        Step::Where(path, equal, wanted) => {
-            let is = |item: &&Value| find(path, item).first().is_some_and(|value| (shown(value) == *wanted) == *equal);
+        Step::Slice(from, to) => {
+            let length = items().len();
+            let place = |bound: i64| {
+                let far = usize::try_from(bound.unsigned_abs()).unwrap_or(usize::MAX);
+                if bound < 0 { length.saturating_sub(far) } else { far.min(length) }
+            };
+            items().get(from.map_or(0, place)..to.map_or(length, place)).into_iter().flatten().collect()
+        }
+        Step::Union(steps) => steps.iter().flat_map(|step| take(step, value)).collect(),
+        Step::Deep => {
+            let mut all = vec![value];
+            let inner: Vec<&Value> = match value {
+                Value::Object(fields) => fields.values().collect(),
+                _ => items().iter().collect(),
+            };
+            all.extend(inner.into_iter().flat_map(|value| take(step, value)));
+            all
+        }
+        Step::Where(path, operator, wanted) => {
+            let is = |item: &&Value| find(path, item).first().is_some_and(|value| operator.holds(value, wanted));
             items().iter().filter(is).collect()
         }
     }
@@ -275,6 +360,11 @@ mod tests {
             ("{.items[?(@.spec.n!=3)].metadata['name']}", "b"),
             ("{.items[0].metadata.labels.x\\.y/z}", "1"),
             ("{$.nothing}{'}'}", "}"),
+            ("{.items[0:1].metadata.name}{.items[-1:].metadata.name}{.items[5:].spec}", "ab"),
+            ("{.items[0,1].metadata.name}{.items[0].metadata['name','none']}", "a ba"),
+            ("{..name}{.items..n}{..['n']}", "a b3 103 10"),
+            ("{.items[?(@.spec.n>9)].metadata.name}{.items[?(@.spec.n<=3)].metadata.name}", "ba"),
+            ("{.items[?(@.metadata.labels)].metadata.name}", "a"),
         ] {
             assert_eq!(Template::parse(template).unwrap().fill(&list()), expected, "{template}");
         }
@@ -282,7 +372,7 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_refused() {
-        for bad in ["{.a", "{range .a}x", "{end}", "{.a[1:2]}", "{..a}", "{a}", "{.a[?(@.b)]}"] {
+        for bad in ["{.a", "{range .a}x", "{end}", "{.a[1:x]}", "{..}", "{a}", "{.a[b]}", "{.a[0,b]}"] {
             assert!(Template::parse(bad).is_err(), "{bad}");
         }
     }

@@ -1,13 +1,15 @@
 //! Tables as the server sends them (meta/v1 Table), with the columns that the flags ask for.
 
 use crate::get::command::GetOptions;
-use crate::output::{columns, padded};
+use crate::output::{Format, columns, padded};
 use crate::resources::Resource;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Collects the tables of one type and prints them as one.
 pub(super) struct Printer {
     wide: bool,
+    /// With what happened to each.
+    events: bool,
     namespaces: bool,
     labels: bool,
     label_columns: Vec<String>,
@@ -23,7 +25,8 @@ impl Printer {
     pub(super) fn new(options: &GetOptions, resource: &Resource, several: bool) -> Self {
         let prefix = (options.show_kind || several).then(|| resource.qualified(""));
         Self {
-            wide: options.output.as_deref() == Some("wide"),
+            wide: options.output == Some(Format::Wide),
+            events: options.output_watch_events,
             namespaces: options.all_namespaces && resource.namespaced,
             labels: options.show_labels,
             label_columns: options.label_columns.clone(),
@@ -37,6 +40,17 @@ impl Printer {
 
     /// Takes a table's rows. The first table has the column definitions; later ones of a watch may lack them.
     pub(super) fn add(&mut self, table: &Value) {
+        self.add_event(table, "ADDED");
+    }
+
+    /// The same, where this happened to them. What is no table, because the server has none of it, has a name at least.
+    pub(super) fn add_event(&mut self, table: &Value, event: &str) {
+        if table["kind"] != "Table" && table["metadata"]["name"].is_string() {
+            let columns = json!([{"name": "Name"}, {"name": "Created At"}]);
+            let cells = json!([table["metadata"]["name"], table["metadata"]["creationTimestamp"]]);
+            let row = json!({"cells": cells, "object": table});
+            return self.add_event(&json!({"kind": "Table", "columnDefinitions": columns, "rows": [row]}), event);
+        }
         let definitions = table["columnDefinitions"].as_array().map(Vec::as_slice).unwrap_or_default();
         if self.shown.is_empty() && !definitions.is_empty() {
             let wanted = |definition: &&Value| self.wide || definition["priority"].as_i64().unwrap_or(0) == 0;
@@ -46,9 +60,10 @@ impl Printer {
                 let labels =
                     self.label_columns.iter().map(|label| label.rsplit('/').next().unwrap_or(label).to_uppercase());
                 let header: Vec<String> = self
-                    .namespaces
-                    .then(|| "NAMESPACE".to_owned())
+                    .events
+                    .then(|| "EVENT".to_owned())
                     .into_iter()
+                    .chain(self.namespaces.then(|| "NAMESPACE".to_owned()))
                     .chain(names)
                     .chain(labels)
                     .chain(self.labels.then(|| "LABELS".to_owned()))
@@ -57,13 +72,16 @@ impl Printer {
             }
         }
         for row in table["rows"].as_array().into_iter().flatten() {
-            self.rows.push(self.row(row));
+            self.rows.push(self.row(row, event));
         }
     }
 
-    fn row(&self, row: &Value) -> Vec<String> {
+    fn row(&self, row: &Value, event: &str) -> Vec<String> {
         let metadata = &row["object"]["metadata"];
         let mut cells: Vec<String> = Vec::new();
+        if self.events {
+            cells.push(event.to_owned());
+        }
         if self.namespaces {
             cells.push(text(&metadata["namespace"]));
         }

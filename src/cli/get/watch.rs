@@ -1,11 +1,9 @@
 //! `get -w`: a list, and then every change, whichever master tells it.
 
 use crate::connect::{Cluster, Failure, TABLE};
-use crate::get::command::JSONPATH;
 use crate::get::command::{GetOptions, path};
-use crate::get::jsonpath::Template;
 use crate::get::table::Printer;
-use crate::output::print_object;
+use crate::output::{Format, Objects};
 use crate::resources::Named;
 use anyhow::bail;
 use serde_json::{Value, json};
@@ -55,7 +53,8 @@ struct Watch<'a> {
     options: &'a GetOptions,
     named: &'a Named,
     printer: Printer,
-    table: bool,
+    /// `None`: tables.
+    objects: Option<Objects<'a>>,
 }
 
 impl<'a> Watch<'a> {
@@ -64,12 +63,14 @@ impl<'a> Watch<'a> {
             bail!("--watch goes with one name, or with all");
         }
         let printer = Printer::new(options, &named.resource, false);
-        let table = matches!(options.output.as_deref(), None | Some("wide"));
-        Ok(Self { cluster, options, named, printer, table })
+        let format = options.output.as_ref().filter(|_| !options.is_table());
+        let objects =
+            format.map(|format| Objects::new(format, options.show_managed_fields).without_headers(options.no_headers));
+        Ok(Self { cluster, options, named, printer, objects })
     }
 
     fn accept(&self) -> &'static str {
-        if self.table { TABLE } else { "application/json" }
+        if self.objects.is_none() { TABLE } else { "application/json" }
     }
 
     /// The query; one name is a field selector, so that it is the same kind of list and watch.
@@ -77,7 +78,7 @@ impl<'a> Watch<'a> {
         let Some(name) = self.named.names.first() else {
             return path(self.options, self.cluster, &self.named.resource, more);
         };
-        let collection = self.named.resource.collection(Some(self.cluster.namespace()));
+        let collection = self.named.resource.collection(Some(self.named.namespace(self.cluster)));
         let mut pairs = vec![("fieldSelector", Some(format!("metadata.name={name}")))];
         pairs.extend(more.iter().cloned());
         format!("{collection}{}", crate::resources::query(&pairs))
@@ -87,14 +88,18 @@ impl<'a> Watch<'a> {
     async fn list(&mut self, print: bool) -> anyhow::Result<String> {
         let list = self.cluster.get(&self.path(&[]), self.accept()).await?;
         if print {
-            if self.table {
+            if self.objects.is_none() {
                 self.printer.add(&list);
             } else {
                 for item in list["items"].as_array().into_iter().flatten() {
-                    self.object(item)?;
+                    // Items of a list lack what each object of a watch has.
+                    let mut item = item.clone();
+                    item["apiVersion"] = Value::String(self.named.resource.api_version());
+                    item["kind"] = Value::String(self.named.resource.kind.clone());
+                    self.object(&item, "ADDED")?;
                 }
             }
-        } else if self.table {
+        } else if self.objects.is_none() {
             // The columns, without the rows.
             self.printer.add(&json!({"columnDefinitions": list["columnDefinitions"], "rows": []}));
         }
@@ -147,21 +152,26 @@ impl<'a> Watch<'a> {
         if kind == "BOOKMARK" {
             return Ok(());
         }
-        if self.table {
-            self.printer.add(object);
+        if self.objects.is_none() {
+            self.printer.add_event(object, kind);
             self.flush().map_err(|_| End::Closed)
         } else {
-            self.object(object).map_err(End::Failed)
+            self.object(object, kind).map_err(End::Failed)
         }
     }
 
-    fn object(&self, object: &Value) -> anyhow::Result<()> {
-        if let Some(template) = self.options.output.as_deref().and_then(|output| output.strip_prefix(JSONPATH)) {
-            crate::outln!("{}", Template::parse(template)?.fill(object));
-            return Ok(());
-        }
+    fn object(&mut self, object: &Value, event: &str) -> anyhow::Result<()> {
+        let Some(objects) = &mut self.objects else { return Ok(()) };
         let name = self.named.resource.qualified(object["metadata"]["name"].as_str().unwrap_or_default());
-        print_object(object, &name, self.options.output.as_deref().unwrap_or("name"))
+        let whole = matches!(self.options.output, Some(Format::Json | Format::Yaml | Format::JsonPath(_)));
+        if self.options.output_watch_events && whole {
+            return objects.print(&json!({"type": event, "object": object}), &name);
+        }
+        objects.print(object, &name)?;
+        if matches!(self.options.output, Some(Format::JsonPath(_))) {
+            crate::outln!();
+        }
+        Ok(())
     }
 
     fn flush(&mut self) -> std::io::Result<()> {

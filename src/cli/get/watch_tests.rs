@@ -23,7 +23,7 @@ fn pods() -> Named {
         namespaced: true,
         ..Resource::default()
     };
-    Named { resource, names: Vec::new() }
+    Named { resource, names: Vec::new(), namespace: None }
 }
 
 fn event(kind: &str, version: &str) -> String {

@@ -37,6 +37,7 @@ fn joined() -> Joined {
         vip: None,
         ports: Default::default(),
         network: Default::default(),
+        backup: None,
         timing: Default::default(),
     }
 }

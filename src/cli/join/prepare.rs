@@ -162,6 +162,7 @@ fn configuration(options: &JoinOptions, name: &str, address: IpAddr, pki: PathBu
         ports: joined.ports,
         network: joined.network,
         timing: joined.timing,
+        backup: joined.backup.filter(|_| options.role() == Role::Master),
         image_dir: None,
         insecure_registries: Vec::new(),
         cgroup_parent: None,

@@ -3,6 +3,7 @@
 use crate::kubeconfig::{MASTERS_EXTENSION, Target};
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Where the local cluster named `local` keeps its kubeconfig.
 const LOCAL: &str = "/var/lib/raftsman/local/admin.kubeconfig";
@@ -44,8 +45,12 @@ pub struct Access {
     pub config: kube::Config,
     /// All servers: the masters, and the context's own if it is none of them.
     pub servers: Vec<http::Uri>,
+    /// The context is of the whole cluster, not of one master: further masters may be used, too.
+    pub learns: bool,
     /// The namespace: of the flag, else of the context, else `default`.
     pub namespace: String,
+    /// How long one request may take.
+    pub limit: Option<Duration>,
 }
 
 impl Access {
@@ -54,10 +59,12 @@ impl Access {
         let environment = std::env::var("KUBECONFIG").unwrap_or_default();
         let home = std::env::var_os("HOME").map(PathBuf::from);
         let (files, tried) = candidates(target, &environment, home.as_deref());
-        if files.is_empty() {
-            return Err(AccessError::Missing { tried });
-        }
-        let mut merged = Kubeconfig::default();
+        // Who names a server and credentials needs no file.
+        let mut merged = match &target.overrides.server {
+            Some(server) if files.is_empty() => bare(server),
+            None if files.is_empty() => return Err(AccessError::Missing { tried }),
+            _ => Kubeconfig::default(),
+        };
         for file in &files {
             let unusable = |error: KubeconfigError| AccessError::Unusable {
                 file: file.display().to_string(),
@@ -70,7 +77,7 @@ impl Access {
     }
 
     /// From a kubeconfig that is read already; `file` is its name in errors.
-    pub async fn of(kubeconfig: Kubeconfig, target: &Target, file: &str) -> Result<Self, AccessError> {
+    pub async fn of(mut kubeconfig: Kubeconfig, target: &Target, file: &str) -> Result<Self, AccessError> {
         let unusable = |reason: String| AccessError::Unusable { file: file.to_owned(), reason };
         if let Some(name) = &target.context
             && !kubeconfig.contexts.iter().any(|context| context.name == *name)
@@ -78,12 +85,30 @@ impl Access {
             let known: Vec<&str> = kubeconfig.contexts.iter().map(|context| context.name.as_str()).collect();
             return Err(unusable(format!("there is no context {name:?}; it has: {}", known.join(", "))));
         }
-        let servers = servers(&kubeconfig, target.context.as_deref());
-        let options = KubeConfigOptions { context: target.context.clone(), cluster: None, user: None };
+        if let Some(name) = &target.overrides.cluster
+            && !kubeconfig.clusters.iter().any(|entry| entry.name == *name)
+        {
+            let known: Vec<&str> = kubeconfig.clusters.iter().map(|entry| entry.name.as_str()).collect();
+            return Err(unusable(format!("there is no cluster {name:?}; it has: {}", known.join(", "))));
+        }
+        if let Some(name) = &target.overrides.user
+            && !kubeconfig.auth_infos.iter().any(|entry| entry.name == *name)
+        {
+            let known: Vec<&str> = kubeconfig.auth_infos.iter().map(|entry| entry.name.as_str()).collect();
+            return Err(unusable(format!("there is no user {name:?}; it has: {}", known.join(", "))));
+        }
+        target.overrides.write_over(&mut kubeconfig);
+        let servers = servers(&kubeconfig, target);
+        let learns = !servers.is_empty();
+        let options = KubeConfigOptions {
+            context: target.context.clone(),
+            cluster: target.overrides.cluster.clone(),
+            user: target.overrides.user.clone(),
+        };
         let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &options)
             .await
             .map_err(|error| unusable(explain(&error)))?;
-        config.connect_timeout = Some(std::time::Duration::from_secs(2));
+        config.connect_timeout = Some(Duration::from_secs(2));
         config.read_timeout = None;
         config.default_retry = false;
         let namespace = target.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
@@ -101,19 +126,31 @@ impl Access {
         if !all.iter().any(|known| known.authority() == config.cluster_url.authority()) {
             all.push(config.cluster_url.clone());
         }
-        Ok(Self { config, servers: all, namespace })
+        let limit = target.request_timeout.filter(|limit| !limit.is_zero());
+        Ok(Self { config, servers: all, learns, namespace, limit })
     }
 }
 
+/// A kubeconfig of nothing but a server; the flags say the rest.
+fn bare(server: &str) -> Kubeconfig {
+    const NAME: &str = "flags";
+    let value = serde_json::json!({
+        "current-context": NAME,
+        "clusters": [{"name": NAME, "cluster": {"server": server}}],
+        "contexts": [{"name": NAME, "context": {"cluster": NAME, "user": NAME}}],
+        "users": [{"name": NAME, "user": {}}],
+    });
+    serde_json::from_value(value).unwrap_or_default()
+}
+
 /// All masters that the context's cluster entry lists in our extension.
-fn servers(kubeconfig: &Kubeconfig, context: Option<&str>) -> Vec<String> {
-    let Some(name) = context.or(kubeconfig.current_context.as_deref()) else {
-        return Vec::new();
+fn servers(kubeconfig: &Kubeconfig, target: &Target) -> Vec<String> {
+    let of_context = || {
+        let name = target.context.as_deref().or(kubeconfig.current_context.as_deref())?;
+        let context = kubeconfig.contexts.iter().find(|entry| entry.name == name)?;
+        Some(context.context.as_ref()?.cluster.as_str())
     };
-    let Some(context) = kubeconfig.contexts.iter().find(|entry| entry.name == name) else {
-        return Vec::new();
-    };
-    let Some(cluster) = context.context.as_ref().map(|context| context.cluster.as_str()) else {
+    let Some(cluster) = target.overrides.cluster.as_deref().or_else(of_context) else {
         return Vec::new();
     };
     let entry = kubeconfig.clusters.iter().find(|entry| entry.name == cluster);

@@ -7,10 +7,12 @@
 mod access;
 mod admin;
 mod options;
+mod overrides;
 
 pub use access::{Access, AccessError};
 pub use admin::admin_kubeconfig;
 pub use options::Target;
+pub use overrides::Overrides;
 
 /// Name of the kubeconfig extension on a cluster entry that lists all masters: `{"servers": ["https://…", …]}`.
 pub const MASTERS_EXTENSION: &str = "raftsman.io/masters";

@@ -1,20 +1,26 @@
 //! Flags, and which containers they mean.
 
 use crate::connect::Cluster;
+use crate::flags::{duration, timeout};
 use crate::kubeconfig::Target;
 use crate::logs::follow::Follower;
-use crate::output::Finish;
-use crate::resources::{Catalog, Named, parse_arguments, query};
-use anyhow::{Context, bail};
+use crate::output::print_error;
+use crate::pods::{default_container, pods_of, selected};
+use anyhow::bail;
 use clap::Args;
 use serde_json::Value;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+const PAUSE: Duration = Duration::from_millis(250);
+/// The last lines of each of several pods.
+const FEW: i64 = 10;
 
 /// `raftsman logs`.
 #[derive(Debug, Clone, Args)]
 pub struct LogsOptions {
     #[command(flatten)]
-    target: Target,
+    pub(super) target: Target,
     /// POD or TYPE/NAME, and the container
     #[arg(value_name = "POD CONTAINER", num_args = 0..=2)]
     what: Vec<String>,
@@ -33,12 +39,15 @@ pub struct LogsOptions {
     /// Of the container before this one
     #[arg(short, long)]
     pub(super) previous: bool,
-    /// Only so many of the last lines; -1: all
+    /// All pods of a workload
+    #[arg(long)]
+    all_pods: bool,
+    /// Only so many of the last lines; -1: all [default: 10 with a selector, else all]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
-    pub(super) tail: Option<i64>,
+    tail: Option<i64>,
     /// Only what is younger than this: 10s, 2m, 3h
-    #[arg(long, value_name = "DURATION")]
-    since: Option<String>,
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    since: Option<Duration>,
     /// Only what is younger than this moment (RFC 3339)
     #[arg(long, value_name = "TIME")]
     pub(super) since_time: Option<String>,
@@ -47,37 +56,106 @@ pub struct LogsOptions {
     pub(super) timestamps: bool,
     /// With the pod's and container's names
     #[arg(long)]
-    pub(super) prefix: bool,
+    prefix: bool,
+    /// Go on with the others where one log cannot be read
+    #[arg(long)]
+    ignore_errors: bool,
+    /// With --follow: how many logs at once
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    max_log_requests: usize,
+    /// How long a pod of a workload may take until it runs
+    #[arg(long, value_name = "DURATION", default_value = "20s", value_parser = timeout)]
+    pod_running_timeout: Duration,
+    /// Taken from kubectl's command lines; masters always verify their nodes
+    #[arg(long, hide = true)]
+    insecure_skip_tls_verify_backend: bool,
     /// Stop after so many bytes
     #[arg(long, value_name = "BYTES")]
     pub(super) limit_bytes: Option<u64>,
 }
 
+impl LogsOptions {
+    /// Logs of several pods are meant.
+    fn several(&self) -> bool {
+        self.selector.is_some() || self.all_pods
+    }
+
+    /// How many of the last lines; all if `None`. Of several pods few, as kubectl.
+    pub(super) fn last_lines(&self) -> Option<u64> {
+        let lines = self.tail.unwrap_or(if self.selector.is_some() { FEW } else { -1 });
+        u64::try_from(lines).ok()
+    }
+
+    /// How old lines may be, in whole seconds.
+    pub(super) fn since_seconds(&self) -> Option<u64> {
+        let since = self.since.filter(|since| !since.is_zero())?;
+        Some(since.as_secs() + u64::from(since.subsec_nanos() > 0))
+    }
+
+    /// Lines begin with the names of pod and container.
+    pub(super) fn prefixed(&self) -> bool {
+        self.prefix || self.all_pods
+    }
+}
+
 /// Prints.
 pub async fn run(options: &LogsOptions) -> anyhow::Result<ExitCode> {
-    let since = options.since.as_deref().map(seconds).transpose()?;
-    if since.is_some() && options.since_time.is_some() {
+    if options.since.is_some() && options.since_time.is_some() {
         bail!("--since and --since-time exclude each other");
     }
+    let named = options.container.is_some() || options.what.len() > 1;
+    if options.all_containers && named {
+        bail!("--all-containers and a container exclude each other");
+    }
     let cluster = Cluster::open(&options.target).await?;
-    let pods = pods(&cluster, options).await?;
     let mut followers = Vec::new();
-    for pod in &pods {
+    for pod in &started(&cluster, options).await? {
         for container in containers(pod, options)? {
-            followers.push(Follower::new(&cluster, options, since, pod, container));
+            followers.push(Follower::new(&cluster, options, pod, container));
         }
     }
-    let mut finish = Finish::default();
+    if options.follow && followers.len() > options.max_log_requests {
+        bail!(
+            "you are attempting to follow {} log streams, but maximum allowed concurrency is {}, use --max-log-requests to \
+             increase the limit",
+            followers.len(),
+            options.max_log_requests
+        );
+    }
     if options.follow {
-        for result in futures::future::join_all(followers.iter_mut().map(Follower::run)).await {
-            result.unwrap_or_else(|error| finish.error(&error));
-        }
+        let all = followers.iter_mut().map(|follower| async { passed(options, follower.run().await) });
+        futures::future::try_join_all(all).await?;
     } else {
         for follower in &mut followers {
-            follower.run().await.unwrap_or_else(|error| finish.error(&error));
+            passed(options, follower.run().await)?;
         }
     }
-    Ok(finish.code())
+    Ok(ExitCode::SUCCESS)
+}
+
+/// With --ignore-errors an error is only said.
+fn passed(options: &LogsOptions, result: anyhow::Result<()>) -> anyhow::Result<()> {
+    match result {
+        Err(error) if options.ignore_errors => {
+            print_error(&error);
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+/// The pods, of which the first of a workload may still be on its way to run.
+async fn started(cluster: &Cluster, options: &LogsOptions) -> anyhow::Result<Vec<Value>> {
+    let workload = options.what.first().is_some_and(|what| what.contains('/'));
+    let start = Instant::now();
+    loop {
+        let found = pods(cluster, options).await?;
+        let waits = workload && found.first().is_some_and(|pod| pod["status"]["phase"] == "Pending");
+        if !waits || start.elapsed() >= options.pod_running_timeout {
+            return Ok(found);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
 }
 
 async fn pods(cluster: &Cluster, options: &LogsOptions) -> anyhow::Result<Vec<Value>> {
@@ -86,7 +164,7 @@ async fn pods(cluster: &Cluster, options: &LogsOptions) -> anyhow::Result<Vec<Va
         if !options.what.is_empty() {
             bail!("a name and --selector exclude each other");
         }
-        let found = of_selector(cluster, selector).await?;
+        let found = selected(cluster, namespace, selector).await?;
         if found.is_empty() {
             eprintln!("No resources found in {namespace} namespace.");
         }
@@ -95,46 +173,13 @@ async fn pods(cluster: &Cluster, options: &LogsOptions) -> anyhow::Result<Vec<Va
     let Some(what) = options.what.first() else {
         bail!("say whose: `raftsman logs POD` or `raftsman logs -l SELECTOR`")
     };
-    if !what.contains('/') {
-        return Ok(vec![cluster.read(&pod_path(namespace, what)).await?]);
-    }
-    let catalog = Catalog::fetch(cluster).await?;
-    let asked = parse_arguments(&catalog, std::slice::from_ref(what))?;
-    let Some(Named { resource, names }) = asked.first() else { bail!("{what}: names nothing") };
-    let name = names.first().map(String::as_str).unwrap_or_default();
-    let object = cluster.read(&resource.object(namespace, name)).await?;
-    if resource.kind == "Pod" {
-        return Ok(vec![object]);
-    }
-    let selector = selector_of(&object).with_context(|| format!("{what} selects no pods"))?;
-    let mut found = of_selector(cluster, &selector).await?;
-    if found.len() > 1 {
+    let mut found = pods_of(cluster, what).await?;
+    if found.len() > 1 && !options.all_pods {
         let name = found[0]["metadata"]["name"].as_str().unwrap_or_default();
         eprintln!("Found {} pods, using pod/{name}", found.len());
-    }
-    found.truncate(1);
-    if found.is_empty() {
-        bail!("{what} has no pods yet; `raftsman describe {what}` says why");
+        found.truncate(1);
     }
     Ok(found)
-}
-
-async fn of_selector(cluster: &Cluster, selector: &str) -> anyhow::Result<Vec<Value>> {
-    let query = query(&[("labelSelector", Some(selector.to_owned()))]);
-    let list = cluster.read(&format!("/api/v1/namespaces/{}/pods{query}", cluster.namespace())).await?;
-    Ok(list["items"].as_array().cloned().unwrap_or_default())
-}
-
-/// `spec.selector` as a query, of either form.
-pub(crate) fn selector_of(object: &Value) -> Option<String> {
-    let selector = object.pointer("/spec/selector")?;
-    let labels = selector.get("matchLabels").unwrap_or(selector).as_object()?;
-    let pairs = labels.iter().filter_map(|(name, value)| Some(format!("{name}={}", value.as_str()?)));
-    Some(pairs.collect::<Vec<_>>().join(",")).filter(|selector| !selector.is_empty())
-}
-
-pub(super) fn pod_path(namespace: &str, name: &str) -> String {
-    format!("/api/v1/namespaces/{namespace}/pods/{}", crate::resources::escape(name))
 }
 
 /// The containers that are meant; the first, or the annotated default, if none is named.
@@ -145,7 +190,7 @@ fn containers(pod: &Value, options: &LogsOptions) -> anyhow::Result<Vec<String>>
     };
     let (main, init) = (names("containers"), names("initContainers"));
     if options.all_containers {
-        return Ok(init.into_iter().chain(main).collect());
+        return Ok(init.into_iter().chain(main).chain(names("ephemeralContainers")).collect());
     }
     if let Some(name) = options.container.as_ref().or(options.what.get(1)) {
         if !main.contains(name) && !init.contains(name) && !names("ephemeralContainers").contains(name) {
@@ -154,67 +199,5 @@ fn containers(pod: &Value, options: &LogsOptions) -> anyhow::Result<Vec<String>>
         }
         return Ok(vec![name.clone()]);
     }
-    let default = pod["metadata"]["annotations"]["kubectl.kubernetes.io/default-container"].as_str();
-    if let Some(name) = default.filter(|name| main.iter().any(|known| known == name)) {
-        return Ok(vec![name.to_owned()]);
-    }
-    if let [first, _, ..] = &main[..]
-        && options.selector.is_none()
-    {
-        eprintln!("Defaulted container \"{first}\" out of: {}", main.join(", "));
-    }
-    Ok(main.into_iter().take(1).collect())
-}
-
-/// `1h30m`, `10s`, as Go writes durations; whole seconds.
-fn seconds(text: &str) -> anyhow::Result<i64> {
-    let wrong = || anyhow::anyhow!("--since {text:?}: write a duration like 10s, 2m or 1h30m");
-    let mut total = 0f64;
-    let mut rest = text;
-    if rest.is_empty() {
-        return Err(wrong());
-    }
-    while !rest.is_empty() {
-        let number = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(wrong)?;
-        let value: f64 = rest[..number].parse().map_err(|_| wrong())?;
-        rest = &rest[number..];
-        let unit = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
-        total += value
-            * match &rest[..unit] {
-                "h" => 3600.0,
-                "m" => 60.0,
-                "s" => 1.0,
-                "ms" => 0.001,
-                _ => return Err(wrong()),
-            };
-        rest = &rest[unit..];
-    }
-    Ok(total.ceil().max(1.0) as i64)
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn durations_are_read_as_go_writes_them() {
-        for (text, wanted) in [("10s", 10), ("2m", 120), ("1h30m", 5400), ("500ms", 1), ("1.5m", 90)] {
-            assert_eq!(seconds(text).unwrap(), wanted, "{text}");
-        }
-        for text in ["", "10", "s", "3d", "-1s"] {
-            assert!(seconds(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn selectors_of_both_forms() {
-        assert_eq!(selector_of(&json!({"spec": {"selector": {"a": "b"}}})).unwrap(), "a=b");
-        assert_eq!(
-            selector_of(&json!({"spec": {"selector": {"matchLabels": {"a": "b", "c": "d"}}}})).unwrap(),
-            "a=b,c=d"
-        );
-        assert_eq!(selector_of(&json!({"spec": {}})), None);
-    }
+    Ok(default_container(pod, options.several()).into_iter().collect())
 }

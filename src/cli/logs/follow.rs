@@ -1,8 +1,9 @@
 //! One container's log.
 
 use crate::connect::{Cluster, Failure};
-use crate::logs::command::{LogsOptions, pod_path};
+use crate::logs::command::LogsOptions;
 use crate::logs::resume::Resume;
+use crate::pods::pod_path;
 use crate::resources::query;
 use anyhow::{Context, bail};
 use serde_json::Value;
@@ -17,7 +18,6 @@ const ATTEMPTS: u32 = 20;
 pub(super) struct Follower<'a> {
     cluster: &'a Cluster,
     options: &'a LogsOptions,
-    since: Option<i64>,
     namespace: String,
     pod: String,
     uid: String,
@@ -29,19 +29,12 @@ pub(super) struct Follower<'a> {
 }
 
 impl<'a> Follower<'a> {
-    pub(super) fn new(
-        cluster: &'a Cluster,
-        options: &'a LogsOptions,
-        since: Option<i64>,
-        pod: &Value,
-        container: String,
-    ) -> Self {
+    pub(super) fn new(cluster: &'a Cluster, options: &'a LogsOptions, pod: &Value, container: String) -> Self {
         let text = |field: &str| pod["metadata"][field].as_str().unwrap_or_default().to_owned();
         let id = running(pod, &container).unwrap_or_default();
         Self {
             cluster,
             options,
-            since,
             namespace: text("namespace"),
             pod: text("name"),
             uid: text("uid"),
@@ -96,8 +89,8 @@ impl<'a> Follower<'a> {
             ("previous", flag(options.previous)),
             // Their times are what we go on by.
             ("timestamps", flag(options.follow || options.timestamps)),
-            ("tailLines", options.tail.filter(|lines| *lines >= 0 && first).map(|lines| lines.to_string())),
-            ("sinceSeconds", self.since.filter(|_| first).map(|seconds| seconds.to_string())),
+            ("tailLines", options.last_lines().filter(|_| first).map(|lines| lines.to_string())),
+            ("sinceSeconds", options.since_seconds().filter(|_| first).map(|seconds| seconds.to_string())),
             ("sinceTime", again.map(|time| whole_second(&time)).or_else(|| options.since_time.clone())),
             ("limitBytes", options.limit_bytes.map(|bytes| bytes.to_string())),
         ];
@@ -137,7 +130,7 @@ impl<'a> Follower<'a> {
         } else {
             line
         };
-        if self.options.prefix {
+        if self.options.prefixed() {
             write!(self.out, "[pod/{}/{}] ", self.pod, self.container)?;
         }
         self.out.write_all(shown)?;

@@ -61,7 +61,7 @@ async fn a_followed_log_goes_on_at_another_master_without_a_line_twice() {
     let cluster = fake.cluster(&[first.address, second.address]).await;
     let options = Line::try_parse_from(["logs", "-f", "web", "--tail=2"]).unwrap().options;
     let out = Buffer::default();
-    let mut follower = Follower::new(&cluster, &options, None, &pod(true), "c".to_owned()).to(Box::new(out.clone()));
+    let mut follower = Follower::new(&cluster, &options, &pod(true), "c".to_owned()).to(Box::new(out.clone()));
     follower.run().await.unwrap();
     assert_eq!(String::from_utf8_lossy(&out.0.lock().unwrap()), "a\nb\nc\n");
     let asked = second.asked.lock().unwrap();

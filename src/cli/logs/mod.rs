@@ -4,10 +4,11 @@ mod command;
 mod follow;
 mod resume;
 
-pub(crate) use command::selector_of;
 pub use command::{LogsOptions, run};
 
 #[cfg(test)]
 mod follow_tests;
+#[cfg(test)]
+mod logs_tests;
 #[cfg(test)]
 mod resume_tests;

@@ -4,7 +4,7 @@ mod document;
 mod source;
 
 pub use document::{Document, DocumentError, parse};
-pub use source::{Sources, read};
+pub use source::{Sources, read, read_selected};
 
 #[cfg(test)]
 mod manifest_tests;

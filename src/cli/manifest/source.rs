@@ -3,6 +3,7 @@
 use crate::manifest::{Document, DocumentError, parse};
 use anyhow::{Context, bail};
 use clap::Args;
+use raftsman_api::selector::Selector;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -10,11 +11,21 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, Default, Args)]
 pub struct Sources {
     /// Files or directories with manifests; `-` is standard input
-    #[arg(short = 'f', long = "filename", value_name = "FILE")]
+    #[arg(short = 'f', long = "filename", value_name = "FILE", value_delimiter = ',')]
     pub files: Vec<PathBuf>,
     /// Go into directories below directories, too
     #[arg(short = 'R', long)]
     pub recursive: bool,
+    /// Not known here: `kustomize build DIR | raftsman apply -f -` does it
+    #[arg(short = 'k', long, value_name = "DIR", hide = true)]
+    pub kustomize: Option<PathBuf>,
+}
+
+impl Sources {
+    /// Something is named.
+    pub fn given(&self) -> bool {
+        !self.files.is_empty() || self.kustomize.is_some()
+    }
 }
 
 /// Reads all of them. A broken document is an error in its place.
@@ -22,8 +33,17 @@ pub struct Sources {
 /// # Errors
 /// A file cannot be read, or there is nothing in any of them.
 pub fn read(sources: &Sources) -> anyhow::Result<Vec<Result<Document, DocumentError>>> {
+    if let Some(dir) = &sources.kustomize {
+        let dir = dir.display();
+        bail!(
+            "-k {dir}: raftsman makes no kustomizations: `kustomize build {dir}` does, and -f - takes what it prints"
+        );
+    }
     let mut documents = Vec::new();
     for source in &sources.files {
+        if let Some(url) = source.to_str().filter(|text| text.starts_with("http://") || text.starts_with("https://")) {
+            bail!("-f {url}: raftsman fetches no manifests: `curl -fsSL {url}` does, and -f - takes what it prints");
+        }
         if source == Path::new("-") {
             let mut text = String::new();
             std::io::stdin().read_to_string(&mut text).context("standard input")?;
@@ -39,6 +59,20 @@ pub fn read(sources: &Sources) -> anyhow::Result<Vec<Result<Document, DocumentEr
         let names: Vec<String> = sources.files.iter().map(|file| file.display().to_string()).collect();
         bail!("no objects in {}: nothing was done", names.join(", "));
     }
+    Ok(documents)
+}
+
+/// As [`read`], and of these only the objects with the labels that a selector asks for. Broken documents stay.
+///
+/// # Errors
+/// As of [`read`], or the selector is none.
+pub fn read_selected(
+    sources: &Sources,
+    selector: Option<&str>,
+) -> anyhow::Result<Vec<Result<Document, DocumentError>>> {
+    let selector = Selector::parse(selector.unwrap_or_default()).context("--selector")?;
+    let mut documents = read(sources)?;
+    documents.retain(|document| document.as_ref().map_or(true, |document| selector.matches_object(&document.value)));
     Ok(documents)
 }
 

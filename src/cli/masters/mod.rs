@@ -7,3 +7,6 @@ mod upgrade;
 pub use rolling::{Restart, Rolling, Step, restart_all};
 pub use seen::{Seen, ask, carrier};
 pub use upgrade::Upgrade;
+
+#[cfg(test)]
+pub(crate) use seen::tests;

@@ -76,16 +76,14 @@ impl Seen {
         }
     }
 
-    /// The cells `ROLE`, `TERM`, `APPLIED`, `REVISION`.
-    pub fn cells(&self) -> [String; 4] {
-        let number = |field: &str| self.status[field].as_u64().map_or("-".to_owned(), |number| number.to_string());
-        let role = match (self.leader(), &self.status) {
-            (_, Value::Null) => "-",
-            _ if self.leads() => "leader",
-            (None, _) => "no leader",
-            _ => "follower",
-        };
-        [role.to_owned(), number("term"), number("applied"), number("revision")]
+    /// Its newest applied log entry.
+    pub fn applied(&self) -> Option<u64> {
+        self.status["applied"].as_u64()
+    }
+
+    /// Its newest revision.
+    pub fn revision(&self) -> Option<u64> {
+        self.status["revision"].as_u64()
     }
 
     /// It leads, as far as it knows.
@@ -121,7 +119,7 @@ impl Seen {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
     use serde_json::json;
 
@@ -131,11 +129,11 @@ pub(super) mod tests {
         }
     }
 
-    pub(in crate::masters) fn seen(member: u64, term: u64, leader: Option<u64>) -> Seen {
+    pub(crate) fn seen(member: u64, term: u64, leader: Option<u64>) -> Seen {
         Seen { ready: Ok(200), status: json!({ "member": member, "term": term, "leader": leader }) }
     }
 
-    pub(in crate::masters) fn silent() -> Seen {
+    pub(crate) fn silent() -> Seen {
         Seen { ready: Err(Unanswered::Refused), status: Value::Null }
     }
 
@@ -153,10 +151,7 @@ pub(super) mod tests {
 
     #[test]
     fn cells_are_short() {
-        assert_eq!(silent().cells(), ["-", "-", "-", "-"]);
         assert_eq!(silent().readiness(), "refused");
-        assert_eq!(seen(1, 3, Some(1)).cells(), ["leader", "3", "-", "-"]);
-        assert_eq!(seen(1, 3, Some(2)).cells()[0], "follower");
-        assert_eq!(seen(1, 3, None).cells()[0], "no leader");
+        assert_eq!(seen(1, 3, Some(1)).readiness(), "yes");
     }
 }

@@ -4,7 +4,7 @@ mod discovery;
 mod naming;
 
 pub use discovery::Catalog;
-pub use naming::{Named, parse_arguments};
+pub use naming::{Named, named_in, parse_arguments};
 
 /// A resource that the server serves.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -2,7 +2,7 @@
 
 use crate::command::{Which, members, preflight};
 use crate::host::{Cgroups, unmount_below};
-use crate::net::{Links, Namespaces};
+use crate::net::{Links, Namespaces, Outward};
 use crate::plan::check_name;
 use anyhow::{Context, bail};
 use clap::Args;
@@ -50,6 +50,7 @@ pub async fn run(options: &DownOptions) -> anyhow::Result<ExitCode> {
             errors.extend(links.remove(&link).await.err().map(|error| error.to_string()));
         }
     }
+    errors.extend(Outward::default().close(name).err().map(|error| format!("{error:#}")));
     errors.extend(cgroups.remove());
     cgroups.remove_empty_parents();
     remove_promises(&dir);

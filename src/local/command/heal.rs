@@ -1,7 +1,7 @@
 //! Makes what a host lacks: namespace, link, process. What is there stays.
 
 use crate::host::{HostProcess, unmount_below};
-use crate::net::{Links, Namespaces, enter};
+use crate::net::{Links, Namespaces, Outward, enter};
 use crate::plan::{LocalCluster, LocalHost};
 use anyhow::{Context, bail};
 use raftsman_api::config::{Ports, Role};
@@ -25,7 +25,7 @@ pub fn raftsman() -> anyhow::Result<PathBuf> {
     }
 }
 
-/// The bridge, and these hosts' namespaces and links; how many namespaces were made. A host that is cut off stays so.
+/// The bridge, the way out, and these hosts' namespaces and links; how many namespaces were made. A host that is cut off stays so.
 pub async fn network<'a>(
     cluster: &LocalCluster,
     hosts: impl IntoIterator<Item = &'a LocalHost>,
@@ -33,6 +33,7 @@ pub async fn network<'a>(
     links: &Links,
 ) -> anyhow::Result<usize> {
     let bridge = links.ensure_bridge(cluster).await?;
+    Outward::default().open(cluster)?;
     let mut made = 0;
     for host in hosts {
         let name = cluster.link(host);

@@ -95,7 +95,7 @@ pub async fn run(command: HostCommand) -> anyhow::Result<ExitCode> {
     let host = members::host(&cluster, &options.host)?;
     let namespaces = Namespaces::default();
     let process = HostProcess::of(&cluster, host, &namespaces)?;
-    let name = &host.name;
+    let (name, flags) = (&host.name, options.which.flags());
     match &command {
         HostCommand::Restart(_) => {}
         HostCommand::Stop(_) => {
@@ -115,12 +115,12 @@ pub async fn run(command: HostCommand) -> anyhow::Result<ExitCode> {
         HostCommand::Kill(_) => {
             heal::power_off(&cluster, host, &namespaces, &Links::here()?).await?;
             raftsman_cli::outln!(
-                "host {name} is killed with everything on it; `raftsman host start {name}` brings it back"
+                "host {name} is killed with everything on it; `raftsman host start {name}{flags}` brings it back"
             );
         }
         HostCommand::Cut(_) => {
             Links::here()?.connect(&cluster.link(host), false).await?;
-            raftsman_cli::outln!("host {name} is cut off; `raftsman host heal {name}` undoes it");
+            raftsman_cli::outln!("host {name} is cut off; `raftsman host heal {name}{flags}` undoes it");
         }
         HostCommand::Heal(_) => {
             Links::here()?.connect(&cluster.link(host), true).await?;

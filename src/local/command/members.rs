@@ -39,7 +39,7 @@ pub fn existing(which: &Which) -> anyhow::Result<LocalCluster> {
             "there is no local cluster {:?} ({} is missing); `raftsman up{}` starts one",
             which.name,
             which.dir().join(PLAN).display(),
-            if which.name == "local" { String::new() } else { format!(" --name {}", which.name) }
+            which.flags()
         ),
     }
 }

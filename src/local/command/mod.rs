@@ -5,6 +5,7 @@ pub mod heal;
 mod host;
 mod image;
 pub mod join;
+mod kernel;
 mod kubeconfig;
 pub mod members;
 mod preflight;
@@ -39,6 +40,13 @@ impl Which {
     /// Its directory.
     pub fn dir(&self) -> PathBuf {
         self.dir.clone().unwrap_or_else(|| PathBuf::from("/var/lib/raftsman").join(&self.name))
+    }
+
+    /// The flags that lead to it, each after a space: for commands that are suggested.
+    pub fn flags(&self) -> String {
+        let name = if self.name == "local" { String::new() } else { format!(" --name {}", self.name) };
+        let dir = self.dir.as_ref().map(|dir| format!(" --dir {}", dir.display()));
+        name + &dir.unwrap_or_default()
     }
 }
 

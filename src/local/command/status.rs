@@ -10,6 +10,7 @@ use raftsman_cli::connect::Cluster;
 use raftsman_cli::kubeconfig::Target;
 use raftsman_cli::masters;
 use raftsman_cli::output::columns;
+use raftsman_cli::status::Masters;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -54,25 +55,20 @@ pub async fn print(
     let hosts: Vec<&LocalHost> = cluster.of(Role::Master).collect();
     let seen = masters::ask(api, hosts.len()).await;
     let carrier = masters::carrier(api, &seen).await;
-    let mut well = carrier.is_ok();
-    let mut lines = vec![row(["MASTER", "ADDRESS", "PROCESS", "READY", "ROLE", "TERM", "APPLIED", "REVISION"])];
+    // Where no master answers, what is known of their processes is shown all the same.
+    let mut table = Masters::ask(api).await.unwrap_or_default();
     for (host, seen) in hosts.iter().zip(&seen) {
         let (process, runs) = process_state(cluster, host, namespaces, links).await?;
-        well &= seen.is_ready();
-        let [role, term, applied, revision] = seen.cells();
-        let readiness = if runs { seen.readiness() } else { "down".to_owned() };
-        lines.push(vec![
-            host.name.clone(),
-            host.address.to_string(),
-            process,
-            readiness,
-            role,
-            term,
-            applied,
-            revision,
-        ]);
+        let line = table.line(&host.name);
+        line.row.address = host.address.to_string();
+        line.process = Some(process);
+        line.saw(seen);
+        if !runs {
+            line.ready = Some("down".to_owned());
+        }
     }
-    raftsman_cli::out!("{}", columns(&lines));
+    let mut well = carrier.is_ok() && table.are_well();
+    raftsman_cli::out!("{}", table.text());
     let carried = match &carrier {
         Ok(at) => format!("carried by {}", at.and_then(|at| hosts.get(at)).map_or("another host", |host| &host.name)),
         Err(reason) => reason.to_string(),

@@ -120,7 +120,7 @@ pub async fn run(options: &UpOptions) -> anyhow::Result<ExitCode> {
     }
     raftsman_cli::outln!();
     status::print(&cluster, &api, &namespaces, &links).await?;
-    next_steps(&cluster, shown.as_ref());
+    next_steps(&cluster, &options.which.flags(), shown.as_ref());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -165,9 +165,8 @@ fn others(dir: &Path) -> Vec<Ipv4Net> {
     used
 }
 
-fn next_steps(cluster: &LocalCluster, sample: Option<&sample::Sample>) {
+fn next_steps(cluster: &LocalCluster, flags: &str, sample: Option<&sample::Sample>) {
     let file = cluster.kubeconfig();
-    let name = if cluster.name == "local" { String::new() } else { format!(" --name {}", cluster.name) };
     raftsman_cli::outln!();
     if let Some(sample) = sample {
         raftsman_cli::outln!(
@@ -184,6 +183,6 @@ fn next_steps(cluster: &LocalCluster, sample: Option<&sample::Sample>) {
     raftsman_cli::outln!("  export KUBECONFIG={}", file.display());
     raftsman_cli::outln!("  raftsman get pods -o wide        # or: kubectl get pods -o wide");
     raftsman_cli::outln!(
-        "  raftsman host kill m1{name} && raftsman status{name}   # a master dies, the cluster does not"
+        "  raftsman host kill m1{flags} && raftsman status{flags}   # a master dies, the cluster does not"
     );
 }

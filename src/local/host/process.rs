@@ -67,6 +67,8 @@ impl HostProcess {
             .stdout(log.try_clone().with_context(what)?)
             .stderr(log)
             .current_dir("/")
+            // A host needs no program but this one: not nft, iptables, ip, mount or any other.
+            .env("PATH", "/nonexistent")
             .spawn()
             .with_context(what)?;
         let pid = child.id() as i32;

@@ -7,7 +7,7 @@
 use raftsman_local::Command;
 use raftsman_local::command::{Which, heal, members};
 use raftsman_local::host::{HostProcess, mount_points};
-use raftsman_local::net::{Links, Namespaces};
+use raftsman_local::net::{Links, Namespaces, Outward};
 use raftsman_local::plan::{LocalCluster, choose_ranges};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -16,6 +16,9 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 const NAME: &str = "it-local";
+/// A second cluster, that the first finds outside.
+const OUTSIDE: &str = "it-outside";
+const FORWARD: &str = "/proc/sys/net/ipv4/ip_forward";
 
 /// The part of the command line that this test speaks.
 #[derive(clap::Parser)]
@@ -59,30 +62,38 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Runtime::new().unwrap()
 }
 
-fn which(dir: &Path) -> Vec<String> {
-    ["--name", NAME, "--dir", &dir.display().to_string()].map(str::to_owned).to_vec()
+fn dir_of(name: &str) -> std::path::PathBuf {
+    std::env::temp_dir().join(format!("raftsman-{name}"))
 }
 
 fn dir() -> std::path::PathBuf {
-    std::env::temp_dir().join(format!("raftsman-{NAME}"))
+    dir_of(NAME)
 }
 
 fn raftsman(words: &[&str]) -> anyhow::Result<ExitCode> {
-    let all = ["raftsman"].into_iter().chain(words.iter().copied()).map(str::to_owned).chain(which(&dir()));
+    raftsman_of(NAME, words)
+}
+
+fn raftsman_of(name: &str, words: &[&str]) -> anyhow::Result<ExitCode> {
+    let dir = dir_of(name).display().to_string();
+    let which = ["--name", name, "--dir", &dir].map(str::to_owned);
+    let all = ["raftsman"].into_iter().chain(words.iter().copied()).map(str::to_owned).chain(which);
     let line = <Line as clap::Parser>::try_parse_from(all)?;
     // On a thread of its own: it may be called within a runtime.
     std::thread::spawn(move || runtime().block_on(raftsman_local::run(line.command))).join().unwrap()
 }
 
 fn down() {
-    raftsman(&["down"]).expect("down");
+    for name in [NAME, OUTSIDE] {
+        raftsman_of(name, &["down"]).expect("down");
+    }
 }
 
 /// A host's process: it answers on the port, and has a child that would survive it.
 fn serve(config: &Path) -> ExitCode {
     let config: raftsman_api::config::HostConfig =
         serde_yaml::from_str(&std::fs::read_to_string(config).unwrap()).unwrap();
-    let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+    let mut child = std::process::Command::new("/bin/sleep").arg("1000").spawn().unwrap();
     std::fs::write(config.data_dir.join("child"), child.id().to_string()).unwrap();
     std::thread::spawn(move || child.wait());
     let listener = TcpListener::bind((config.address, config.ports.api)).unwrap();
@@ -115,7 +126,49 @@ fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
+/// A host that runs has no programs to call.
+fn path_of(pid: i32) -> String {
+    let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap();
+    let variables = environment.split(|byte| *byte == 0).map(String::from_utf8_lossy);
+    variables.filter_map(|v| v.strip_prefix("PATH=").map(str::to_owned)).collect()
+}
+
+/// Hosts reach what is outside, which sees the machine's address and knows no way back to theirs.
+async fn hosts_get_out(cluster: &LocalCluster, namespaces: &Namespaces, links: &Links) {
+    let ranges = choose_ranges(&links.used().await.unwrap()).unwrap();
+    let outside = LocalCluster::plan(OUTSIDE, &dir_of(OUTSIDE), "c-out", ranges, 1, 0).unwrap();
+    members::write(&outside).unwrap();
+    heal::network(&outside, &outside.hosts, namespaces, links).await.unwrap();
+    let server = SocketAddr::new(outside.hosts[0].address.into(), 7);
+    let at = namespaces.path(&outside.link(&outside.hosts[0]));
+    std::thread::spawn(move || {
+        raftsman_local::net::enter(&at).unwrap();
+        for stream in TcpListener::bind(server).unwrap().incoming() {
+            let mut stream = stream.unwrap();
+            let seen = stream.peer_addr().unwrap().ip().to_string();
+            let _ = stream.write_all(seen.as_bytes());
+        }
+    });
+    let from = namespaces.path(&cluster.link(&cluster.hosts[0]));
+    // A new bridge carries nothing until the kernel has seen that its links are up.
+    let dialled = std::thread::spawn(move || {
+        raftsman_local::net::enter(&from).unwrap();
+        let mut seen = None;
+        eventually("a host reaches what is outside", || {
+            seen = dial(server);
+            seen.is_some()
+        });
+        seen
+    });
+    assert_eq!(dialled.join().unwrap(), Some(outside.gateway().to_string()));
+    raftsman_of(OUTSIDE, &["down"]).unwrap();
+    let outward = Outward::default();
+    assert!(outward.is_open(NAME) && !outward.is_open(OUTSIDE));
+    assert_eq!(std::fs::read_to_string(FORWARD).unwrap().trim(), "1", "one cluster still needs it");
+}
+
 async fn hosts_live_and_die() {
+    let forwarded = std::fs::read_to_string(FORWARD).unwrap();
     let links = Links::here().unwrap();
     let namespaces = Namespaces::default();
     let ranges = choose_ranges(&links.used().await.unwrap()).unwrap();
@@ -146,10 +199,12 @@ async fn hosts_live_and_die() {
         dial(to)
     });
     assert_eq!(heard.join().unwrap().as_deref(), Some("n1"));
+    hosts_get_out(&cluster, &namespaces, &links).await;
 
     // Only the process: its child lives on.
     let process = HostProcess::of(&cluster, m1, &namespaces).unwrap();
     let first = process.pid().unwrap();
+    assert_eq!(path_of(first), "/nonexistent");
     raftsman(&["host", "kill", "m1", "--process"]).unwrap();
     assert_eq!(process.pid(), None);
     let child: i32 = std::fs::read_to_string(cluster.host_dir(m1).join("child")).unwrap().parse().unwrap();
@@ -198,6 +253,8 @@ async fn hosts_live_and_die() {
     assert!(!dir().exists());
     assert!(!mount_points().iter().any(|at| at.starts_with(dir()) || at.ends_with(format!("{NAME}-m1"))));
     assert!(links.names(&format!("{NAME}-")).await.unwrap().is_empty());
+    assert!(!Outward::default().is_open(NAME));
+    assert_eq!(std::fs::read_to_string(FORWARD).unwrap(), forwarded);
     for pid in pids {
         assert!(!alive(pid), "process {pid} is left");
     }

@@ -288,6 +288,7 @@ impl LocalCluster {
             ports: raftsman_api::config::Ports::default(),
             network: self.network.clone(),
             timing: raftsman_api::config::Timing::default(),
+            backup: None,
         }
     }
 
@@ -310,6 +311,7 @@ impl LocalCluster {
             ports: file.ports,
             network: file.network.clone(),
             timing: file.timing,
+            backup: file.backup.clone(),
             image_dir: Some(self.image_dir()),
             // A registry on this machine, reached over the bridge, needs no certificate.
             insecure_registries: vec![self.gateway().to_string()],

@@ -1,6 +1,10 @@
 //! What commands print: columns, objects, errors.
 
+mod format;
+
 use std::io::Write as _;
+
+pub use format::{Format, Objects};
 
 /// `print!` for a command's output: when nobody reads it any more (`raftsman get pods | head`), the program ends without a word.
 #[macro_export]
@@ -69,20 +73,6 @@ pub fn padded(cells: &[String], widths: &[usize]) -> String {
     line
 }
 
-/// Prints an object as `json`, `yaml` or `name`; `qualified` is its name with its type in front.
-///
-/// # Errors
-/// Another format.
-pub fn print_object(value: &serde_json::Value, qualified: &str, format: &str) -> anyhow::Result<()> {
-    match format {
-        "json" => crate::outln!("{}", serde_json::to_string_pretty(value)?),
-        "yaml" => crate::out!("---\n{}", serde_yaml::to_string(value)?),
-        "name" => crate::outln!("{qualified}"),
-        other => anyhow::bail!("-o {other}: use json, yaml or name"),
-    }
-    Ok(())
-}
-
 /// Says on standard error what was wrong; what a server said stands as kubectl would print it.
 pub fn print_error(error: &anyhow::Error) {
     let text = format!("{error:#}");
@@ -100,6 +90,11 @@ impl Finish {
     pub fn error(&mut self, error: &anyhow::Error) {
         self.failed = true;
         print_error(error);
+    }
+
+    /// Nothing was.
+    pub fn is_clean(&self) -> bool {
+        !self.failed
     }
 
     /// 1 if anything was.
