@@ -19,11 +19,14 @@ pub enum Stream {
     Dns,
     /// A user's command through the virtual address.
     Kubectl,
+    /// A command of our own CLI, which knows all masters.
+    Cli,
 }
 
 impl Stream {
     /// All.
-    pub const ALL: [Self; 6] = [Self::Write, Self::Read, Self::NodePort, Self::ClusterIp, Self::Dns, Self::Kubectl];
+    pub const ALL: [Self; 7] =
+        [Self::Write, Self::Read, Self::NodePort, Self::ClusterIp, Self::Dns, Self::Kubectl, Self::Cli];
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -34,12 +37,18 @@ impl Stream {
             Self::ClusterIp => "HTTP by ClusterIP",
             Self::Dns => "HTTP by DNS name",
             Self::Kubectl => "kubectl",
+            Self::Cli => "our CLI",
         }
+    }
+
+    /// Pods ask.
+    pub fn is_from_pods(self) -> bool {
+        matches!(self, Self::ClusterIp | Self::Dns)
     }
 
     /// It needs masters; the others need nodes and pods.
     pub fn is_api(self) -> bool {
-        matches!(self, Self::Write | Self::Read | Self::Kubectl)
+        matches!(self, Self::Write | Self::Read | Self::Kubectl | Self::Cli)
     }
 }
 
@@ -76,6 +85,10 @@ pub struct Touch {
     pub pods: bool,
     /// These hosts' agents are away, and with them the resolvers of names on those nodes; nothing else of a node is.
     pub names: bool,
+    /// Nodes among these hosts may say nothing to the masters, which then take them for lost.
+    pub silent: bool,
+    /// These hosts work on, slowly: a leader among them stays in office, and others wait for it.
+    pub slow: bool,
 }
 
 /// A fault as it was done.
@@ -93,10 +106,23 @@ pub struct Span {
     pub from: Duration,
     /// When it was healed; `None`: it could not be injected, or was not healed.
     pub until: Option<Duration>,
+    /// When the hosts that it hit were at work again after that, as far as that was waited for.
+    pub ready: Option<Duration>,
     /// What it may disturb.
     pub touch: Touch,
+    /// The hosts that it was done to.
+    pub hit: BTreeSet<String>,
     /// Why it could not be injected or healed.
     pub error: Option<String>,
+    /// Why there was nothing to hit: it was not done at all.
+    pub skipped: Option<String>,
+}
+
+impl Span {
+    /// When its hosts were at work again; never, if it was not healed.
+    pub fn over(&self) -> Duration {
+        self.until.map_or(Duration::MAX, |until| self.ready.map_or(until, |ready| ready.max(until)))
+    }
 }
 
 /// Who led, as a master said.
@@ -113,7 +139,7 @@ pub struct Lead {
 }
 
 /// A pod as a watch told of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PodChange {
     /// When we heard of it.
     pub at: Duration,
@@ -121,10 +147,14 @@ pub struct PodChange {
     pub revision: u64,
     /// Its name.
     pub name: String,
+    /// Which of those that had this name.
+    pub uid: String,
     /// Its label `app`.
     pub app: String,
     /// Its node.
     pub node: String,
+    /// How often its containers were restarted.
+    pub restarts: u64,
     /// It is gone.
     pub gone: bool,
     /// It is to go.
@@ -162,7 +192,7 @@ pub struct Line {
 }
 
 /// A Job as it ended.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct JobEnd {
     /// Its name.
     pub name: String,
@@ -176,8 +206,57 @@ pub struct JobEnd {
     pub indexes: String,
     /// Runs not counted yet.
     pub uncounted: bool,
-    /// Indexes whose end the pods wrote down.
-    pub ran: BTreeSet<u32>,
+    /// What the pods of each index wrote down at their ends.
+    pub ran: BTreeMap<u32, Vec<Line>>,
+}
+
+/// Something new that was asked for when a leader was hit: a ReplicaSet of one pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beat {
+    /// Which of the record's faults hit the leader.
+    pub fault: usize,
+    /// When it was asked for.
+    pub at: Duration,
+    /// When it was acknowledged.
+    pub acknowledged: Option<Duration>,
+    /// When the pod was seen to have a node.
+    pub bound: Option<Duration>,
+}
+
+/// What a command of our CLI that goes on and on has printed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Followed {
+    /// The command.
+    pub what: String,
+    /// Whom it needs beside the masters; empty: nobody.
+    pub host: String,
+    /// What it told, in order.
+    pub told: Vec<Told>,
+    /// When it ended by itself, and why.
+    pub ended: Option<(Duration, String)>,
+}
+
+/// One line of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    /// A change of a register.
+    Change {
+        /// At which revision.
+        revision: u64,
+        /// Which register.
+        key: String,
+        /// What it holds.
+        value: u64,
+    },
+    /// A counted line of a log.
+    Line {
+        /// Of which life of the container.
+        life: String,
+        /// Which.
+        number: u64,
+    },
+    /// Something else.
+    Odd(String),
 }
 
 /// Something that must be so at the end, asked after everything was healed.
@@ -210,6 +289,12 @@ pub struct Record {
     pub diaries: BTreeMap<String, Vec<Line>>,
     /// Jobs.
     pub jobs: Vec<JobEnd>,
+    /// New things asked for when leaders were hit.
+    pub beats: Vec<Beat>,
+    /// Commands that go on.
+    pub followed: Vec<Followed>,
+    /// Identities must have moved by the end.
+    pub must_move: bool,
     /// Full service.
     pub service: Vec<Service>,
     /// When everything was healed.

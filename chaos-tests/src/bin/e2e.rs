@@ -32,6 +32,10 @@ fn main() -> ExitCode {
                 failed += 1;
                 println!("FAILED  {step}: {error:#}");
                 println!("        again: raftsman-e2e {} '{step}'", cluster.name);
+                cluster.shown().lines().for_each(|line| println!("        | {line}"));
+                if let Err(error) = cluster.restore() {
+                    println!("        the cluster stays broken: {error:#}");
+                }
             }
         }
     }

@@ -1,9 +1,10 @@
 //! A host is started with a certificate that has ended, otherwise as its own.
 
 use super::{Fault, touch};
-use crate::lab::{Lab, run};
+use crate::lab::{Lab, Part, run};
 use crate::record::Touch;
 use anyhow::{Context, Result};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// See the module.
@@ -52,6 +53,10 @@ impl Fault for Expired {
     fn touch(&self) -> Touch {
         // A node without a master is judged lost after a while, as if it were off the network.
         touch(&[&self.host])
+    }
+
+    fn parts(&self) -> BTreeSet<(String, Part)> {
+        Part::of(&[&self.host], &[Part::Process, Part::Disk])
     }
 
     fn inject(&mut self, lab: &Lab) -> Result<()> {

@@ -1,9 +1,10 @@
 //! A master's wall clock jumps, and jumps back.
 
 use super::{Fault, touch};
-use crate::lab::Lab;
+use crate::lab::{Lab, Part};
 use crate::record::Touch;
 use anyhow::{Context, Result};
+use std::collections::BTreeSet;
 
 /// See the module.
 pub struct ClockJump {
@@ -19,6 +20,10 @@ impl Fault for ClockJump {
     fn touch(&self) -> Touch {
         // Whoever has a wrong time may refuse certificates and tokens.
         touch(&[&self.host])
+    }
+
+    fn parts(&self) -> BTreeSet<(String, Part)> {
+        Part::of(&[&self.host], &[Part::Clock])
     }
 
     fn inject(&mut self, lab: &Lab) -> Result<()> {

@@ -1,9 +1,10 @@
 //! A host's own process gets next to no processor time.
 
-use super::{Fault, touch_process};
-use crate::lab::Lab;
+use super::{Fault, NothingToHit, touch_process};
+use crate::lab::{Lab, Part};
 use crate::record::Touch;
 use anyhow::{Context, Result};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Microseconds.
@@ -39,11 +40,15 @@ impl Fault for Starve {
     }
 
     fn touch(&self) -> Touch {
-        touch_process(&self.host)
+        Touch { slow: true, ..touch_process(&self.host) }
+    }
+
+    fn parts(&self) -> BTreeSet<(String, Part)> {
+        Part::of(&[&self.host], &[Part::Process])
     }
 
     fn inject(&mut self, lab: &Lab) -> Result<()> {
-        let pid = lab.pid(&self.host).with_context(|| format!("{} does not run", self.host))?;
+        let pid = lab.pid(&self.host).ok_or_else(|| NothingToHit(format!("{} does not run", self.host)))?;
         let quota = PERIOD / 100 * self.percent;
         match self.group(lab) {
             Group::V1(dir) => {

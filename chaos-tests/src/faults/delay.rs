@@ -2,9 +2,10 @@
 
 use super::relay::Relay;
 use super::{Fault, touch};
-use crate::lab::{Lab, run, try_run};
+use crate::lab::{Lab, Part, run, try_run};
 use crate::record::Touch;
 use anyhow::{Context, Result};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// See the module.
@@ -40,7 +41,11 @@ impl Fault for Delay {
     }
 
     fn touch(&self) -> Touch {
-        touch(&[&self.host])
+        Touch { slow: true, ..touch(&[&self.host]) }
+    }
+
+    fn parts(&self) -> BTreeSet<(String, Part)> {
+        Part::of(&[&self.host], &[Part::Link])
     }
 
     fn inject(&mut self, lab: &Lab) -> Result<()> {

@@ -1,15 +1,19 @@
 //! A master's disk is slow, full, read-only, hangs, or fails.
 
 use super::{Fault, touch};
-use crate::lab::{Lab, run, try_run};
+use crate::lab::{Lab, Part, run, try_run};
 use crate::record::Touch;
 use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Limits by device: the journal's thread, which writes most, is in the root group.
+/// cgroup v1, limits by device: the journal's thread, which writes most, is in the root group.
 const THROTTLE: &str = "/sys/fs/cgroup/blkio/blkio.throttle.write_iops_device";
+/// cgroup v2 has no limits in the root group. A host's own group has: what its process writes and syncs is limited, and so
+/// is, on ext4, what the journal writes in its name.
+const V2: &str = "/sys/fs/cgroup";
 
 /// See the module.
 pub enum What {
@@ -40,8 +44,19 @@ impl Disk {
     fn throttle(&self, lab: &Lab, iops: u32) -> Result<()> {
         let device = lab.disks.device(&self.host)?;
         let number = std::fs::read_to_string(format!("/sys/block/{device}/dev"))?;
-        anyhow::ensure!(Path::new(THROTTLE).exists(), "{THROTTLE} is missing: slow disks need blkio of cgroup v1");
-        std::fs::write(THROTTLE, format!("{} {iops}", number.trim())).context(THROTTLE)
+        if Path::new(THROTTLE).exists() {
+            return std::fs::write(THROTTLE, format!("{} {iops}", number.trim())).context(THROTTLE);
+        }
+        let group = Path::new("raftsman").join(&lab.cluster.name).join(&self.host);
+        // The controller is passed on from group to group.
+        let mut above = PathBuf::from(V2);
+        for name in std::iter::once(std::ffi::OsStr::new("")).chain(group.iter()) {
+            above.push(name);
+            std::fs::write(above.join("cgroup.subtree_control"), "+io")
+                .with_context(|| format!("the io controller of {}", above.display()))?;
+        }
+        let file = Path::new(V2).join(&group).join("host").join("io.max");
+        std::fs::write(&file, io_max(number.trim(), iops)).with_context(|| file.display().to_string())
     }
 
     fn ballast(&self, lab: &Lab) -> PathBuf {
@@ -51,11 +66,18 @@ impl Disk {
     /// As an administrator would: end the process, mount the disk anew, start it.
     fn mount_again(&self, lab: &Lab) -> Result<()> {
         lab.signal(&self.host, Signal::SIGKILL)?;
+        lab.await_end(&self.host)?;
         lab.host("kill", &self.host)?;
         lab.disks.unmount(&self.host)?;
         lab.disks.mount(&self.host)?;
         lab.start(&self.host)
     }
+}
+
+/// A line of `io.max`; zero is no limit.
+fn io_max(device: &str, iops: u32) -> String {
+    let limit = if iops == 0 { "max".to_owned() } else { iops.to_string() };
+    format!("{device} wiops={limit}")
 }
 
 impl Fault for Disk {
@@ -71,7 +93,16 @@ impl Fault for Disk {
     }
 
     fn touch(&self) -> Touch {
-        touch(&[&self.host])
+        Touch { slow: matches!(self.what, What::Slow(_)), ..touch(&[&self.host]) }
+    }
+
+    fn parts(&self) -> BTreeSet<(String, Part)> {
+        let parts: &[Part] = match self.what {
+            What::Slow(_) | What::Full => &[Part::Disk],
+            // The process is started again, or waits in the kernel and cannot even die.
+            What::ReadOnly | What::Hung | What::Failed => &[Part::Disk, Part::Process],
+        };
+        Part::of(&[&self.host], parts)
     }
 
     fn inject(&mut self, lab: &Lab) -> Result<()> {
@@ -114,9 +145,30 @@ impl Fault for Disk {
             }
             What::Hung => {
                 try_run("fsfreeze", &["-u", &lab.disks.mount_point(&self.host).to_string_lossy()]);
+                if lab.dying(&self.host) {
+                    // It was killed and could not die: only now it does, and a start would take it for running.
+                    lab.await_end(&self.host)?;
+                }
                 lab.start(&self.host)
             }
             What::ReadOnly | What::Failed => self.mount_again(lab),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_set_and_lifted_in_the_words_of_cgroup_v2() {
+        assert_eq!((io_max("7:3", 15), io_max("7:3", 0)), ("7:3 wiops=15".to_owned(), "7:3 wiops=max".to_owned()));
+    }
+
+    #[test]
+    fn who_starts_a_process_again_has_it_in_hand() {
+        let parts = |what| Disk::new("m1".to_owned(), what).parts();
+        assert!(parts(What::Hung).contains(&("m1".to_owned(), Part::Process)));
+        assert!(!parts(What::Full).contains(&("m1".to_owned(), Part::Process)));
     }
 }

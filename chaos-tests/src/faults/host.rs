@@ -1,9 +1,10 @@
 //! A whole host is gone, or off the network.
 
 use super::{Fault, touch};
-use crate::lab::Lab;
+use crate::lab::{Lab, Part};
 use crate::record::Touch;
 use anyhow::Result;
+use std::collections::BTreeSet;
 
 /// Everything on the host is killed and its network is gone; its disk stays.
 pub struct HostLoss {
@@ -17,6 +18,10 @@ impl Fault for HostLoss {
 
     fn touch(&self) -> Touch {
         touch(&[&self.host])
+    }
+
+    fn parts(&self) -> BTreeSet<(String, Part)> {
+        Part::of(&[&self.host], &Part::ALL)
     }
 
     fn inject(&mut self, lab: &Lab) -> Result<()> {
@@ -40,6 +45,10 @@ impl Fault for Unplug {
 
     fn touch(&self) -> Touch {
         touch(&[&self.host])
+    }
+
+    fn parts(&self) -> BTreeSet<(String, Part)> {
+        Part::of(&[&self.host], &[Part::Link])
     }
 
     fn inject(&mut self, lab: &Lab) -> Result<()> {

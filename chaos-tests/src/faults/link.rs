@@ -1,9 +1,10 @@
 //! A host's link loses packets, doubles them, or carries little.
 
 use super::{Fault, touch};
-use crate::lab::{Lab, run, try_run};
+use crate::lab::{Lab, Part, run, try_run};
 use crate::record::Touch;
 use anyhow::Result;
+use std::collections::BTreeSet;
 
 /// See the module.
 pub enum What {
@@ -31,7 +32,11 @@ impl Fault for Link {
     }
 
     fn touch(&self) -> Touch {
-        touch(&[&self.host])
+        Touch { slow: !matches!(self.what, What::Duplicate(_)), ..touch(&[&self.host]) }
+    }
+
+    fn parts(&self) -> BTreeSet<(String, Part)> {
+        Part::of(&[&self.host], &[Part::Link])
     }
 
     fn inject(&mut self, lab: &Lab) -> Result<()> {

@@ -1,10 +1,14 @@
 //! Masters and nodes come and go, and leadership is handed over.
 
 use super::{Fault, touch};
-use crate::lab::Lab;
+use crate::lab::{Lab, Part};
 use crate::record::Touch;
 use anyhow::{Context, Result};
 use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// Longer than most other faults last.
+pub(super) const WAIT: Duration = Duration::from_secs(40);
 
 /// Leadership goes to a master.
 pub struct Transfer {
@@ -19,6 +23,15 @@ impl Fault for Transfer {
     fn touch(&self) -> Touch {
         // A handover loses nothing, and a request waits for its end.
         Touch::default()
+    }
+
+    fn parts(&self) -> BTreeSet<(String, Part)> {
+        // Who is down or away cannot take over.
+        Part::of(&[&self.to], &[Part::Process, Part::Link])
+    }
+
+    fn asks(&self) -> bool {
+        true
     }
 
     fn inject(&mut self, lab: &Lab) -> Result<()> {
@@ -61,6 +74,15 @@ impl Fault for Added {
         Touch { api: !self.node, pods: self.node, ..Touch::default() }
     }
 
+    fn parts(&self) -> BTreeSet<(String, Part)> {
+        // Nobody else knows it.
+        BTreeSet::new()
+    }
+
+    fn asks(&self) -> bool {
+        true
+    }
+
     fn inject(&mut self, lab: &Lab) -> Result<()> {
         let before = hosts(lab)?;
         let more = if self.node { " --node" } else { "" };
@@ -70,13 +92,30 @@ impl Fault for Added {
     }
 
     fn heal(&mut self, lab: &Lab) -> Result<()> {
-        self.host.take().map_or(Ok(()), |host| lab.host("remove", &host))
+        let Some(host) = &self.host else { return Ok(()) };
+        lab.raftsman(&format!("host remove --name {} {host}", lab.cluster.name))?;
+        self.host = None;
+        Ok(())
     }
 }
 
 /// A master's machine is lost for good, and an empty one takes its place.
 pub struct Replaced {
-    pub(super) host: String,
+    host: String,
+    /// The old one is gone, and the new one not yet there.
+    lost: bool,
+}
+
+impl Replaced {
+    pub(super) fn new(host: String) -> Self {
+        Self { host, lost: false }
+    }
+
+    fn replace(&mut self, lab: &Lab) -> Result<()> {
+        lab.raftsman(&format!("host replace --name {} {}", lab.cluster.name, self.host))?;
+        self.lost = false;
+        Ok(())
+    }
 }
 
 impl Fault for Replaced {
@@ -88,12 +127,25 @@ impl Fault for Replaced {
         touch(&[&self.host])
     }
 
-    fn inject(&mut self, lab: &Lab) -> Result<()> {
-        lab.host("kill", &self.host)?;
-        lab.host("replace", &self.host)
+    fn parts(&self) -> BTreeSet<(String, Part)> {
+        Part::of(&[&self.host], &Part::ALL)
     }
 
-    fn heal(&mut self, _: &Lab) -> Result<()> {
-        Ok(())
+    fn patience(&self) -> Duration {
+        WAIT
+    }
+
+    fn asks(&self) -> bool {
+        true
+    }
+
+    fn inject(&mut self, lab: &Lab) -> Result<()> {
+        lab.host("kill", &self.host)?;
+        self.lost = true;
+        self.replace(lab)
+    }
+
+    fn heal(&mut self, lab: &Lab) -> Result<()> {
+        if self.lost { self.replace(lab) } else { Ok(()) }
     }
 }

@@ -15,11 +15,14 @@ mod process;
 mod relay;
 mod rolling;
 
-use crate::lab::Lab;
+use crate::lab::{Lab, Part};
 use crate::record::Touch;
 use crate::schedule::{Spec, Who};
 use anyhow::Result;
+use container::{PodFault, Target};
 use nix::sys::signal::Signal;
+use std::collections::BTreeSet;
+use std::fmt;
 use std::time::Duration;
 
 /// A fault at work on named hosts.
@@ -29,6 +32,19 @@ pub trait Fault: Send {
 
     /// What it may disturb.
     fn touch(&self) -> Touch;
+
+    /// What it takes in hand, for itself alone.
+    fn parts(&self) -> BTreeSet<(String, Part)>;
+
+    /// How long it waits until nobody else has that in hand.
+    fn patience(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// The cluster itself is asked to do it, which may refuse while other faults disturb it.
+    fn asks(&self) -> bool {
+        false
+    }
 
     /// Does it.
     ///
@@ -43,19 +59,38 @@ pub trait Fault: Send {
     fn heal(&mut self, lab: &Lab) -> Result<()>;
 }
 
+/// There is nothing that a fault could be done to, because of what else has happened: no failure of anybody's.
+#[derive(Debug)]
+pub struct NothingToHit(pub String);
+
+impl fmt::Display for NothingToHit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for NothingToHit {}
+
 /// The fault of a step. `named` tells who a [`Who`] is now; `number` is the step's own.
 ///
 /// # Errors
 /// A host is not known.
 pub fn build(spec: &Spec, number: usize, named: &dyn Fn(&Who) -> Result<String>) -> Result<Box<dyn Fault>> {
+    let pod = |what, signal, who: &Who, pick| Ok::<_, anyhow::Error>(PodFault::boxed(named(who)?, pick, signal, what));
     let all = |who: &[Who]| who.iter().map(named).collect::<Result<Vec<String>>>();
     Ok(match spec {
         Spec::Kill { who } => process::ProcessFault::boxed(named(who)?, Signal::SIGKILL),
         Spec::Terminate { who } => process::ProcessFault::boxed(named(who)?, Signal::SIGTERM),
         Spec::Pause { who } => process::ProcessFault::boxed(named(who)?, Signal::SIGSTOP),
-        Spec::KillSupervisor { who, pick } => container::PodFault::supervisor(named(who)?, *pick),
-        Spec::KillContainer { who, pick } => container::PodFault::kill(named(who)?, *pick),
-        Spec::PauseContainer { who, pick } => container::PodFault::pause(named(who)?, *pick),
+        Spec::KillSupervisor { who, pick } => pod(Target::Supervisor, Signal::SIGKILL, who, *pick)?,
+        Spec::TerminateSupervisor { who, pick } => pod(Target::Supervisor, Signal::SIGTERM, who, *pick)?,
+        Spec::PauseSupervisor { who, pick } => pod(Target::Supervisor, Signal::SIGSTOP, who, *pick)?,
+        Spec::KillContainer { who, pick } => pod(Target::Container, Signal::SIGKILL, who, *pick)?,
+        Spec::TerminateContainer { who, pick } => pod(Target::Container, Signal::SIGTERM, who, *pick)?,
+        Spec::PauseContainer { who, pick } => pod(Target::Container, Signal::SIGSTOP, who, *pick)?,
+        Spec::KillGuard { who, pick } => pod(Target::Guard, Signal::SIGKILL, who, *pick)?,
+        Spec::TerminateGuard { who, pick } => pod(Target::Guard, Signal::SIGTERM, who, *pick)?,
+        Spec::PauseGuard { who, pick } => pod(Target::Guard, Signal::SIGSTOP, who, *pick)?,
         Spec::HostLoss { who } => Box::new(host::HostLoss { host: named(who)? }),
         Spec::Unplug { who } => Box::new(host::Unplug { host: named(who)? }),
         Spec::PowerCut { who } => Box::new(power::PowerCut { hosts: all(who)? }),
@@ -83,7 +118,7 @@ pub fn build(spec: &Spec, number: usize, named: &dyn Fn(&Who) -> Result<String>)
         Spec::Transfer { who } => Box::new(members::Transfer { to: named(who)? }),
         Spec::AddMaster => Box::new(members::Added::master()),
         Spec::AddNode => Box::new(members::Added::node()),
-        Spec::ReplaceMaster { who } => Box::new(members::Replaced { host: named(who)? }),
+        Spec::ReplaceMaster { who } => Box::new(members::Replaced::new(named(who)?)),
     })
 }
 
@@ -93,14 +128,14 @@ pub(crate) fn touch(hosts: &[&str]) -> Touch {
         hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
         api: hosts.iter().any(|host| host.starts_with('m')),
         pods: hosts.iter().any(|host| host.starts_with('n')),
-        names: false,
+        ..Touch::default()
     }
 }
 
 /// A touch of a host's own process: of a node's, no container takes notice, but its pods' names are not resolved meanwhile.
 pub(crate) fn touch_process(host: &str) -> Touch {
     if host.starts_with('n') {
-        Touch { api: false, pods: false, names: true, ..touch(&[host]) }
+        Touch { api: false, pods: false, names: true, silent: true, ..touch(&[host]) }
     } else {
         touch(&[host])
     }

@@ -1,9 +1,10 @@
 //! Packets between hosts vanish: both ways, one way, or now and then.
 
 use super::{Fault, touch};
-use crate::lab::{Lab, Rules};
+use crate::lab::{Lab, Part, Rules};
 use crate::record::Touch;
 use anyhow::Result;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -27,12 +28,20 @@ fn pairs(from: &[String], to: &[String], one_way: bool) -> Vec<Pair> {
     all
 }
 
-/// The smaller side is on its own.
+/// The side that is on its own: the one with fewer masters, for it has no majority; with as many on both, the smaller one.
 fn alone(from: &[String], to: &[String]) -> Touch {
-    let smaller = if to.len() < from.len() { to } else { from };
-    let hosts: Vec<&str> = smaller.iter().map(String::as_str).collect();
-    let others = from.iter().chain(to).any(|host| host.starts_with('m'));
-    Touch { api: others, ..touch(&hosts) }
+    let masters = |side: &[String]| side.iter().filter(|host| host.starts_with('m')).count();
+    // A host that is named on both sides is cut off from the rest of the larger one.
+    let without = |side: &[String], other: &[String]| {
+        let rest: Vec<String> = side.iter().filter(|host| !other.contains(host)).cloned().collect();
+        if rest.is_empty() { side.to_vec() } else { rest }
+    };
+    let (from, to) = (&without(from, to), &without(to, from));
+    let weight = |side: &[String]| (masters(side), side.len());
+    let lesser = if !to.is_empty() && weight(to) < weight(from) { to } else { from };
+    let hosts: Vec<&str> = lesser.iter().map(String::as_str).collect();
+    let api = masters(from) + masters(to) > 0;
+    Touch { api, ..touch(&hosts) }
 }
 
 /// Hosts that do not hear each other.
@@ -58,6 +67,11 @@ impl Fault for Partition {
 
     fn touch(&self) -> Touch {
         alone(&self.from, &self.to)
+    }
+
+    fn parts(&self) -> BTreeSet<(String, Part)> {
+        let hosts: Vec<String> = self.touch().hosts.into_iter().collect();
+        Part::of(&hosts, &[Part::Paths])
     }
 
     fn inject(&mut self, lab: &Lab) -> Result<()> {
@@ -100,7 +114,11 @@ impl Fault for Flap {
     }
 
     fn touch(&self) -> Touch {
-        self.cut.touch()
+        Touch { slow: true, ..self.cut.touch() }
+    }
+
+    fn parts(&self) -> BTreeSet<(String, Part)> {
+        self.cut.parts()
     }
 
     fn inject(&mut self, lab: &Lab) -> Result<()> {
@@ -134,6 +152,21 @@ mod tests {
         assert_eq!(words(cut(false)), "m1m2 m1n1 m2m1 n1m1");
         let split = Partition::new(1, hosts("m1"), hosts("m1 m2 n1"), false);
         assert_eq!(split.describe(), "cut m1 ↔ m2,n1");
-        assert_eq!(split.touch(), Touch { hosts: ["m1".to_owned()].into(), api: true, pods: false, names: false });
+        assert_eq!(split.touch(), Touch { hosts: ["m1".to_owned()].into(), api: true, ..Touch::default() });
+    }
+
+    #[test]
+    fn the_side_without_a_majority_of_masters_is_on_its_own_however_large() {
+        let hosts = |names: &str| names.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let alone = |from: &str, to: &str| {
+            let touch = Partition::new(1, hosts(from), hosts(to), false).touch();
+            touch.hosts.into_iter().collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(alone("m1 n1 n2 n3", "m2 m3"), "m1 n1 n2 n3");
+        assert_eq!(alone("m2 m3", "m1 n1 n2 n3"), "m1 n1 n2 n3");
+        assert_eq!(alone("n2", "m1 m2 m3"), "n2");
+        assert_eq!(alone("m1 m2 m3 n1 n2 n3", "m2"), "m2");
+        let one_way = Partition::new(1, hosts("m1 m2 m3 n1 n2 n3"), hosts("m2"), true).touch();
+        assert_eq!(one_way.hosts.into_iter().collect::<Vec<_>>(), ["m2"]);
     }
 }

@@ -1,9 +1,10 @@
 //! Masters lose their power: everything on them is gone, and their disks forget what was not synced.
 
 use super::{Fault, touch};
-use crate::lab::Lab;
+use crate::lab::{Lab, Part};
 use crate::record::Touch;
 use anyhow::{Context, Result};
+use std::collections::BTreeSet;
 
 /// See the module.
 pub struct PowerCut {
@@ -17,6 +18,10 @@ impl Fault for PowerCut {
 
     fn touch(&self) -> Touch {
         touch(&self.hosts.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    fn parts(&self) -> BTreeSet<(String, Part)> {
+        Part::of(&self.hosts, &Part::ALL)
     }
 
     fn inject(&mut self, lab: &Lab) -> Result<()> {

@@ -1,10 +1,11 @@
 //! A signal to a host's own process: its pods run on.
 
-use super::{Fault, touch_process};
-use crate::lab::Lab;
+use super::{Fault, NothingToHit, touch_process};
+use crate::lab::{Lab, Part};
 use crate::record::Touch;
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use nix::sys::signal::Signal;
+use std::collections::BTreeSet;
 
 /// See the module.
 pub struct ProcessFault {
@@ -29,9 +30,15 @@ impl Fault for ProcessFault {
         touch_process(&self.host)
     }
 
+    fn parts(&self) -> BTreeSet<(String, Part)> {
+        Part::of(&[&self.host], &[Part::Process])
+    }
+
     fn inject(&mut self, lab: &Lab) -> Result<()> {
-        ensure!(lab.signal(&self.host, self.signal)?, "{} does not run", self.host);
-        Ok(())
+        match lab.signal(&self.host, self.signal)? {
+            true => Ok(()),
+            false => Err(NothingToHit(format!("{} does not run", self.host)).into()),
+        }
     }
 
     fn heal(&mut self, lab: &Lab) -> Result<()> {
@@ -41,6 +48,9 @@ impl Fault for ProcessFault {
         if self.signal == Signal::SIGTERM {
             // It may still be ending.
             lab.stop(&self.host)?;
+        } else if self.signal == Signal::SIGKILL {
+            // It may still be dying, and a start would take it for running.
+            lab.await_end(&self.host)?;
         }
         lab.start(&self.host)
     }

@@ -1,9 +1,14 @@
 //! All hosts are started again, one after the other, as for an upgrade.
 
 use super::Fault;
-use crate::lab::Lab;
+use super::members::WAIT;
+use crate::lab::{Lab, Part};
 use crate::record::Touch;
 use anyhow::Result;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+const HOSTS: [&str; 6] = ["m1", "m2", "m3", "n1", "n2", "n3"];
 
 /// Nothing may fail meanwhile, but requests to the one master that is away and names on the one node whose agent is.
 pub struct RollingRestart;
@@ -14,8 +19,21 @@ impl Fault for RollingRestart {
     }
 
     fn touch(&self) -> Touch {
-        let hosts = ["m1", "m2", "m3", "n1", "n2", "n3"].map(str::to_owned).into();
+        let hosts = HOSTS.map(str::to_owned).into();
         Touch { hosts, names: true, ..Touch::default() }
+    }
+
+    fn parts(&self) -> BTreeSet<(String, Part)> {
+        // It promises something only while everybody else is well.
+        Part::of(&HOSTS, &Part::ALL)
+    }
+
+    fn patience(&self) -> Duration {
+        WAIT
+    }
+
+    fn asks(&self) -> bool {
+        true
     }
 
     fn inject(&mut self, lab: &Lab) -> Result<()> {

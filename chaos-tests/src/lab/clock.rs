@@ -1,15 +1,28 @@
 //! Wall clocks that can be moved: libfaketime below each master, told by a file. Monotonic time and timers are untouched.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 
-/// Debian's libfaketime.
-const LIBRARY: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
+/// Debian's libfaketime, below each architecture's directory.
+const LIBRARY: &str = "faketime/libfaketimeMT.so.1";
+
+/// Where this machine has it: Debian names the directory for the architecture, as the processor's name and "linux-gnu".
+fn library() -> Option<PathBuf> {
+    let own = format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH);
+    let places = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten().map(|entry| entry.path());
+    [PathBuf::from(own), PathBuf::from("/usr/lib"), PathBuf::from("/usr/lib64")]
+        .into_iter()
+        // Some architectures have another name there than ours: there is only one such directory on most machines.
+        .chain(places.filter(|path| path.to_string_lossy().contains("-linux-gnu")))
+        .map(|path| path.join(LIBRARY))
+        .find(|path| path.exists())
+}
 
 /// One file for each host, and what a process needs to obey it.
 #[derive(Debug, Clone)]
 pub struct Clocks {
     dir: PathBuf,
+    library: PathBuf,
 }
 
 impl Clocks {
@@ -18,9 +31,9 @@ impl Clocks {
     /// # Errors
     /// The library is missing.
     pub fn new(dir: &Path) -> Result<Self> {
-        ensure!(Path::new(LIBRARY).exists(), "{LIBRARY} is missing: apt-get install libfaketime");
+        let library = library().with_context(|| format!("{LIBRARY} is missing: apt-get install libfaketime"))?;
         std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
-        Ok(Self { dir: dir.to_owned() })
+        Ok(Self { dir: dir.to_owned(), library })
     }
 
     fn file(&self, host: &str) -> PathBuf {
@@ -41,7 +54,7 @@ impl Clocks {
     /// The environment of a host's process.
     pub fn environment(&self, host: &str) -> Vec<(String, String)> {
         [
-            ("LD_PRELOAD", LIBRARY.to_owned()),
+            ("LD_PRELOAD", self.library.to_string_lossy().into_owned()),
             ("FAKETIME_TIMESTAMP_FILE", self.file(host).to_string_lossy().into_owned()),
             ("FAKETIME_CACHE_DURATION", "1".to_owned()),
             ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),

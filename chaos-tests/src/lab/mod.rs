@@ -1,6 +1,7 @@
 //! The cluster under test: brought up with disks and clocks that can be broken, asked, and taken down.
 
 mod api;
+mod claims;
 mod clock;
 mod disks;
 mod rules;
@@ -8,6 +9,7 @@ mod shell;
 mod testbed;
 
 pub use api::{Answer, Api};
+pub use claims::{Claim, Claims, Part};
 pub use clock::Clocks;
 pub use disks::Disks;
 pub use rules::Rules;

@@ -1,12 +1,18 @@
 //! The cluster that is tested.
 
 use crate::cluster::Cluster;
-use crate::lab::{Clocks, Disks, Rules, try_run};
+use crate::lab::{Claims, Clocks, Disks, Rules, try_run};
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Longest until a process that was killed has gone.
+const DYING: Duration = Duration::from_secs(20);
+/// What the guard of a fenced pod calls itself.
+const GUARD: &str = "fence-guard";
 
 /// What faults work on.
 pub struct Lab {
@@ -18,8 +24,12 @@ pub struct Lab {
     pub rules: Rules,
     /// Clocks of masters, if they can be moved.
     pub clocks: Option<Clocks>,
-    /// Only one command at a time may change the cluster's hosts.
+    /// What faults have in hand.
+    pub claims: Claims,
+    /// Only one command at a time may do something to a host.
     hosts: parking_lot::Mutex<()>,
+    /// Likewise to the membership; this takes long, and may need that meanwhile a host is started.
+    members: parking_lot::Mutex<()>,
 }
 
 impl Lab {
@@ -38,7 +48,9 @@ impl Lab {
             disks: Disks::of(&cluster.name),
             rules: Rules::of(&cluster.name),
             clocks,
+            claims: Claims::default(),
             hosts: parking_lot::Mutex::new(()),
+            members: parking_lot::Mutex::new(()),
             cluster,
         })
     }
@@ -76,12 +88,12 @@ impl Lab {
         Ok(())
     }
 
-    /// Our own command line, one command at a time.
+    /// Our own command line for what changes the cluster as a whole, one command at a time.
     ///
     /// # Errors
     /// It fails.
     pub fn raftsman(&self, line: &str) -> Result<String> {
-        let _one = self.hosts.lock();
+        let _one = self.members.lock();
         self.cluster.raftsman(line)?.ok().with_context(|| format!("raftsman {line}"))
     }
 
@@ -90,7 +102,8 @@ impl Lab {
     /// # Errors
     /// It fails.
     pub fn host(&self, verb: &str, host: &str) -> Result<()> {
-        self.raftsman(&format!("host {verb} --name {} {host}", self.cluster.name)).map(drop)
+        let _one = self.hosts.lock();
+        self.cluster.host(verb, host)
     }
 
     /// `raftsman host start HOST`, with the host's clock.
@@ -148,6 +161,35 @@ impl Lab {
         found
     }
 
+    /// A host's process was killed and is still there: it waits in the kernel.
+    pub fn dying(&self, host: &str) -> bool {
+        let status = self.pid(host).and_then(|pid| std::fs::read_to_string(format!("/proc/{pid}/status")).ok());
+        let pending = |status: String| {
+            let masks = status.lines().filter_map(|line| {
+                Some(line.strip_prefix("SigPnd:").or(line.strip_prefix("ShdPnd:"))?.trim().to_owned())
+            });
+            masks
+                .filter_map(|mask| u64::from_str_radix(&mask, 16).ok())
+                .any(|mask| mask >> (Signal::SIGKILL as i32 - 1) & 1 == 1)
+        };
+        status.is_some_and(pending)
+    }
+
+    /// A host's process has ended, so that its files are nobody's; what hung in the kernel takes a moment to die.
+    ///
+    /// # Errors
+    /// It has not.
+    pub fn await_end(&self, host: &str) -> Result<()> {
+        let end = Instant::now() + DYING;
+        while self.pid(host).is_some() {
+            if Instant::now() > end {
+                bail!("the process of {host} has not ended within {} s", DYING.as_secs());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    }
+
     /// First processes of a node's containers.
     pub fn containers(&self, node: &str) -> Vec<i32> {
         let groups = self.groups(&format!("{node}/pods"));
@@ -155,9 +197,12 @@ impl Lab {
         containers.filter_map(|(_, pids)| pids.into_iter().min()).collect()
     }
 
-    /// Supervisors of a node's pods.
-    pub fn supervisors(&self, node: &str) -> Vec<i32> {
-        self.pids(&format!("{node}/pods/supervisors"))
+    /// Supervisors of a node's pods, and the guards of the fenced ones among them.
+    pub fn supervisors(&self, node: &str) -> (Vec<i32>, Vec<i32>) {
+        let is_guard =
+            |pid: &i32| std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|it| it.trim() == GUARD);
+        let (guards, supervisors) = self.pids(&format!("{node}/pods/supervisors")).into_iter().partition(is_guard);
+        (supervisors, guards)
     }
 
     /// Sends a signal to a host's own process; false if it does not run.
@@ -170,24 +215,32 @@ impl Lab {
         Ok(true)
     }
 
-    /// Undoes whatever any fault may have left, whoever did it, and starts what is down.
+    /// Undoes whatever any fault may have left, whoever did it, and starts what is down. Waits for nobody to be well.
     ///
     /// # Errors
-    /// What could not be undone.
+    /// What could not be undone; the rest was.
     pub fn heal_everything(&self) -> Result<()> {
-        let cluster = &self.cluster;
-        for host in cluster.masters().into_iter().chain(cluster.nodes()) {
+        let mut failed = Vec::new();
+        let mut note = |what: Result<()>| failed.extend(what.err().map(|error| format!("{error:#}")));
+        note(self.rules.begin());
+        for host in self.cluster.masters().into_iter().chain(self.cluster.nodes()) {
             for what in ["loss", "double"] {
                 self.rules.clear(host, what);
             }
             try_run("tc", &["qdisc", "del", "dev", &self.rules.link(host), "root"]);
             // It may have ended meanwhile, and is started below.
             let _ = self.signal(host, Signal::SIGCONT);
-            if let Some(clocks) = &self.clocks {
-                clocks.set(host, 0)?;
+            for pid in self.pids(&format!("{host}/pods")) {
+                // As above.
+                let _ = kill(Pid::from_raw(pid), Signal::SIGCONT);
             }
+            if let Some(clocks) = &self.clocks {
+                note(clocks.set(host, 0));
+            }
+            note(self.start(host));
+            note(self.host("heal", host));
         }
-        self.raftsman(&format!("up --name {} --no-sample", cluster.name)).map(drop)
+        if failed.is_empty() { Ok(()) } else { bail!("{}", failed.join("; ")) }
     }
 
     /// Takes it down; nothing stays.

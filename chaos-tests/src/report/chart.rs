@@ -20,7 +20,7 @@ fn colour(kind: &str) -> &'static str {
         "pause" | "starve" | "clock-jump" | "expired-certificate" => "#a16207",
         "partition" | "flap" | "loss" | "duplicate" | "delay" | "slow-link" => "#1d4ed8",
         "slow-disk" | "full-disk" | "read-only-disk" | "hung-disk" | "failed-disk" => "#7e22ce",
-        "kill-container" | "kill-supervisor" | "pause-container" => "#be185d",
+        word if ["container", "supervisor", "guard"].iter().any(|part| word.ends_with(part)) => "#be185d",
         _ => "#0f766e",
     }
 }
@@ -36,8 +36,12 @@ fn host_colour(host: &str) -> &'static str {
 
 struct Chart<'a> {
     model: &'a Model<'a>,
+    /// What lies below all else.
+    ground: String,
     text: String,
     y: f64,
+    /// Where the rows below the faults begin.
+    rows: f64,
 }
 
 impl Chart<'_> {
@@ -52,6 +56,12 @@ impl Chart<'_> {
         self.text.push('\n');
     }
 
+    fn below(&mut self, text: std::fmt::Arguments<'_>) {
+        // As above.
+        let _ = self.ground.write_fmt(text);
+        self.ground.push('\n');
+    }
+
     fn label(&mut self, y: f64, text: &str) {
         let x = LEFT - 8.0;
         self.put(format_args!(r#"<text class="label" x="{x}" y="{y:.1}">{}</text>"#, escape(text)));
@@ -63,11 +73,13 @@ impl Chart<'_> {
         let top = self.y;
         self.label(top + 13.0, "faults");
         let mut spans: Vec<&Span> = self.model.record.spans.iter().collect();
+        spans.retain(|span| span.skipped.is_none());
         spans.sort_by_key(|span| span.begun);
         for span in spans {
             let (from, to) = (self.x(span.begun), self.x(span.until.unwrap_or(self.model.end)));
             let to = to.max(from + 3.0);
-            let words = 5.4 * span.what.chars().count() as f64 + 8.0;
+            let mark_width = if span.leader || span.error.is_some() { 46.0 } else { 0.0 };
+            let words = 5.4 * span.what.chars().count() as f64 + 8.0 + mark_width;
             // Words stand to the right of the bar; at the right edge they stand to the left of it.
             let inside = to + words < WIDTH;
             let (begin, end) = if inside { (from, to + words) } else { (from - words, to) };
@@ -84,13 +96,18 @@ impl Chart<'_> {
                 span.begun.as_secs_f64()
             ));
             let (x, anchor) = if inside { (to + 4.0, "start") } else { (from - 4.0, "end") };
-            let mark = if span.error.is_some() { " (failed)" } else { "" };
+            let mark = match (span.error.is_some(), span.leader) {
+                (true, _) => " (failed)",
+                (false, true) => " (leader)",
+                (false, false) => "",
+            };
             self.put(format_args!(
                 r#"<text class="fault" x="{x:.1}" y="{:.1}" text-anchor="{anchor}" fill="{fill}">{what}{mark}</text>"#,
                 y + 10.0
             ));
         }
         self.y = top + rows.len().max(1) as f64 * ROW + 10.0;
+        self.rows = self.y;
     }
 
     fn leadership(&mut self) {
@@ -174,12 +191,25 @@ impl Chart<'_> {
         self.y = top + high + 8.0;
     }
 
+    /// What was wrong when, behind all rows.
+    fn bands(&mut self) {
+        let (top, high) = (self.rows - 4.0, self.y - self.rows);
+        let spans = self.model.record.spans.iter().filter(|span| span.skipped.is_none());
+        for span in spans {
+            let (from, to) = (self.x(span.begun), self.x(span.until.unwrap_or(self.model.end)));
+            let (width, fill) = ((to - from).max(1.5), colour(&span.kind));
+            self.below(format_args!(
+                r#"<rect x="{from:.1}" y="{top:.1}" width="{width:.1}" height="{high:.1}" fill="{fill}" opacity=".12"/>"#
+            ));
+        }
+    }
+
     fn axis(&mut self) {
         let (y, whole) = (self.y, self.model.end.as_secs());
         let step = [5, 10, 15, 30, 60, 120, 300, 600].into_iter().find(|step| whole / step <= 16).unwrap_or(900);
         for at in (0..=whole).step_by(step as usize) {
             let x = self.x(Duration::from_secs(at));
-            self.put(format_args!(r#"<line class="grid" x1="{x:.1}" x2="{x:.1}" y1="0" y2="{:.1}"/>"#, y));
+            self.below(format_args!(r#"<line class="grid" x1="{x:.1}" x2="{x:.1}" y1="0" y2="{y:.1}"/>"#));
             self.put(format_args!(r#"<text class="tick" x="{x:.1}" y="{:.1}">{at} s</text>"#, y + 14.0));
         }
         if let Some(healed) = self.model.record.healed {
@@ -202,13 +232,14 @@ const STYLE: &str = "text{font:11px system-ui,sans-serif;fill:#334155}.label{tex
 
 /// The picture.
 pub(super) fn svg(model: &Model<'_>) -> String {
-    let mut chart = Chart { model, text: String::new(), y: 8.0 };
+    let mut chart = Chart { model, ground: String::new(), text: String::new(), y: 8.0, rows: 0.0 };
     chart.faults();
     chart.leadership();
     chart.availability();
     chart.latency();
+    chart.bands();
     chart.axis();
-    let (height, body) = (chart.y, chart.text);
+    let (height, body) = (chart.y, chart.ground + &chart.text);
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {} {height:.0}\" width=\"{}\" height=\"{height:.0}\">\
          <style>{STYLE}</style>\n{body}</svg>\n",

@@ -45,7 +45,9 @@ fn verdicts(model: &Model<'_>) -> String {
             escape(why).replace('\n', "<br>")
         )
     };
-    model.judged.iter().map(row).collect()
+    // Whoever looks at this wants to know first what is broken.
+    let (good, bad): (Vec<_>, Vec<_>) = model.judged.iter().partition(|one| one.outcome.is_ok());
+    bad.into_iter().chain(good).map(row).collect()
 }
 
 fn recoveries(model: &Model<'_>) -> String {
@@ -102,8 +104,9 @@ fn faults(model: &Model<'_>) -> String {
         let until = span.until.map_or("never".to_owned(), |until| format!("{:.1}", until.as_secs_f64()));
         let leader = if span.leader { "the leader" } else { "" };
         let error = span.error.as_deref().map(escape).unwrap_or_default();
+        let skipped = span.skipped.as_deref().map(|why| format!("not done: {}", escape(why))).unwrap_or_default();
         format!(
-            "<tr><td class=n>{:.1}</td><td class=n>{until}</td><td>{}</td><td>{leader}</td><td class=no>{error}</td></tr>\n",
+            "<tr><td class=n>{:.1}</td><td class=n>{until}</td><td>{}</td><td>{leader}</td><td class=no>{error}</td><td>{skipped}</td></tr>\n",
             span.begun.as_secs_f64(),
             escape(&span.what)
         )
@@ -126,13 +129,16 @@ pub fn page(model: &Model<'_>) -> String {
 <h1 class={class}>{headline}</h1>\n<p class=sub>Scenario <b>{scenario}</b>, {seed}. Again: <code>{again}</code></p>\n\
 <p class=key>Requests:<span style=\"background:#4ade80\"></span>answered<span style=\"background:#fbbf24\"></span>failed, and a fault \
 excuses it<span style=\"background:#dc2626\"></span>failed without an excuse. Latency of writes:<span style=\"background:#1e40af\"></span>\
-median<span style=\"background:#94a3b8\"></span>99th percentile. Point at anything for details.</p>\n\
+median<span style=\"background:#94a3b8\"></span>99th percentile. Coloured bands: while a fault was there. Point at anything for details.</p>\n\
+<p class=key>Faults:<span style=\"background:#c2410c\"></span>ended, lost, unplugged<span style=\"background:#a16207\"></span>stopped, starved, \
+clock, certificate<span style=\"background:#1d4ed8\"></span>links<span style=\"background:#7e22ce\"></span>disks<span \
+style=\"background:#be185d\"></span>pods\u{2019} processes<span style=\"background:#0f766e\"></span>membership</p>\n\
 <div class=chart>{chart}</div>\n\
 <h2>Invariants</h2><table><tr><th>verdict<th>invariant<th>basis, or what broke it</tr>\n{verdicts}</table>\n\
 <h2>Recovery</h2><table><tr><th>from what to what<th class=n>times<th class=n>p50<th class=n>p99<th class=n>worst</tr>\n{recoveries}</table>\n\
 <h2>Requests</h2><table><tr><th>kind<th class=n>all<th class=n>failed, excused<th class=n>failed without excuse<th class=n>longest without an answer</tr>\n{requests}</table>\n\
 <h2>What failed requests said</h2><table><tr><th class=n>times<th>kind<th>reason<th class=n>first (s)</tr>\n{reasons}</table>\n\
-<h2>Faults</h2><table><tr><th class=n>from (s)<th class=n>until (s)<th>fault<th>hit<th>could not be done</tr>\n{faults}</table>\n\
+<h2>Faults</h2><table><tr><th class=n>from (s)<th class=n>until (s)<th>fault<th>hit<th>failed<th></tr>\n{faults}</table>\n\
 <h2>Notes</h2><ul>{notes}</ul>\n<h2>The schedule</h2><pre>{schedule}</pre></html>\n",
         scenario = escape(&model.schedule.scenario),
         class = if model.passed() { "ok" } else { "no" },

@@ -3,7 +3,7 @@
 use super::recovery::{Recovery, recoveries};
 use crate::record::{Record, Stream};
 use crate::schedule::Schedule;
-use crate::verdicts::{Excuses, Judged};
+use crate::verdicts::{Excuses, Judged, Reign, reigns};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -25,19 +25,6 @@ impl Second {
     pub fn percentile(&self, percent: usize) -> Option<Duration> {
         self.took.get(((self.took.len() * percent).div_ceil(100)).max(1) - 1).copied()
     }
-}
-
-/// Someone leads from here on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reign {
-    /// From when.
-    pub from: Duration,
-    /// Until when.
-    pub until: Duration,
-    /// Who.
-    pub leader: String,
-    /// In which term.
-    pub term: u64,
 }
 
 /// Everything that is drawn.
@@ -113,23 +100,6 @@ fn seconds(record: &Record, end: Duration) -> BTreeMap<Stream, Vec<Second>> {
         }
     }
     all.values_mut().flatten().for_each(|second| second.took.sort_unstable());
-    all
-}
-
-/// Who led when: the newest term that any master knew.
-fn reigns(record: &Record, end: Duration) -> Vec<Reign> {
-    let mut leads: Vec<_> = record.leads.iter().filter(|lead| lead.leader.is_some()).collect();
-    leads.sort_by_key(|lead| lead.at);
-    let mut all: Vec<Reign> = Vec::new();
-    for lead in leads {
-        let newer = all.last().is_none_or(|last| lead.term > last.term);
-        if let (true, Some(leader)) = (newer, &lead.leader) {
-            if let Some(last) = all.last_mut() {
-                last.until = lead.at;
-            }
-            all.push(Reign { from: lead.at, until: end, leader: leader.clone(), term: lead.term });
-        }
-    }
     all
 }
 

@@ -1,6 +1,7 @@
 //! How long it took until things were well again after each fault of a kind.
 
-use crate::record::{PodChange, Record, Span, Stream};
+use crate::record::{Record, Span, Stream};
+use crate::verdicts::times;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -27,40 +28,6 @@ fn next_write(record: &Record, moment: Duration) -> Option<Duration> {
     good.map(|request| request.ended() - moment).min()
 }
 
-/// All pods of an application that had to go are replaced: the first moment after which so many are ready as before.
-fn replaced(record: &Record, app: &str, node: &str, span: &Span) -> Option<Duration> {
-    let mut now: BTreeMap<&str, &PodChange> = BTreeMap::new();
-    // What there was when it began, once that is known.
-    let mut before: Option<(usize, bool)> = None;
-    let mut missing = false;
-    for change in record.pods.iter().filter(|pod| pod.app == app) {
-        let ready = |now: &BTreeMap<&str, &PodChange>| now.values().filter(|pod| pod.ready && !pod.deleting).count();
-        if change.at >= span.begun && before.is_none() {
-            before = Some((ready(&now), now.values().any(|pod| pod.node == node && pod.ready)));
-        }
-        match change.gone {
-            true => drop(now.remove(change.name.as_str())),
-            false => drop(now.insert(&change.name, change)),
-        }
-        if let Some((before, true)) = before {
-            let count = ready(&now);
-            missing |= count < before;
-            if missing && count >= before {
-                return Some(change.at - span.begun);
-            }
-        }
-    }
-    None
-}
-
-/// The last request through another node that failed because of it.
-fn last_failure(record: &Record, span: &Span) -> Option<Duration> {
-    let until = span.until.unwrap_or(Duration::MAX);
-    let failed = record.requests.iter().filter(|r| !r.stream.is_api() && r.error.is_some());
-    let elsewhere = failed.filter(|r| !span.touch.hosts.contains(&r.through));
-    elsewhere.filter(|r| r.ended() >= span.begun && r.at < until).map(|r| r.ended() - span.begun).max()
-}
-
 /// All kinds that happened.
 pub fn recoveries(record: &Record) -> Vec<Recovery> {
     let mut series: BTreeMap<String, Vec<Duration>> = BTreeMap::new();
@@ -69,17 +36,29 @@ pub fn recoveries(record: &Record) -> Vec<Recovery> {
             series.entry(what).or_default().push(time);
         }
     };
-    for span in record.spans.iter().filter(|span| span.until.is_some()) {
+    let done = |span: &&Span| span.until.is_some() && span.skipped.is_none();
+    for (number, span) in record.spans.iter().enumerate().filter(|(_, span)| done(span)) {
         let node = span.touch.hosts.iter().find(|host| host.starts_with('n'));
         if span.leader {
-            add(format!("leader hit ({}) to the next acknowledged write", span.kind), next_write(record, span.begun));
+            let alone = if times::leader_alone(record, span) { ", alone" } else { "" };
+            let hit = format!("leader hit ({}{alone})", span.kind);
+            add(format!("{hit} to the next acknowledged write"), times::outage(record, span).time());
+            add(format!("{hit} to a new pod created and bound"), times::at_work(record, number, span).time());
         } else if span.touch.api && span.kind == "power-cut" {
             let healed = span.until.and_then(|until| next_write(record, until));
             add("power back to the next acknowledged write".to_owned(), healed);
         }
         if let (Some(node), "host-loss" | "unplug") = (node, span.kind.as_str()) {
-            add("node lost to its web pods replaced and ready".to_owned(), replaced(record, "web", node, span));
-            add("node lost to the last failed request through another node".to_owned(), last_failure(record, span));
+            let alone = if times::node_alone(record, span).is_some() { " alone" } else { "" };
+            let replaced = times::replaced(record, "web", node, span).time();
+            add(format!("node lost{alone} to its web pods replaced and ready"), replaced);
+            let failed = times::last_failure(record, span).time();
+            add(format!("node lost{alone} to the last failed request through another node"), failed);
+        }
+        let at_work = span.until.and_then(|until| Some(span.ready?.saturating_sub(until)));
+        if !span.touch.hosts.is_empty() {
+            let who = if span.touch.hosts.iter().all(|host| host.starts_with('m')) { "master" } else { "host" };
+            add(format!("fault healed to its {who} at work"), at_work);
         }
     }
     for service in &record.service {

@@ -9,6 +9,9 @@ use rand::{Rng, SeedableRng};
 /// Nothing happens before: the workloads begin.
 const CALM_MS: u64 = 5_000;
 
+/// So many seconds without a fault are a long time.
+const RARE_S: u64 = 14;
+
 /// The hosts that there are.
 const MASTERS: [&str; 3] = ["m1", "m2", "m3"];
 const NODES: [&str; 3] = ["n1", "n2", "n3"];
@@ -26,7 +29,9 @@ pub fn generate(scenario: &Scenario, seed: u64, seconds: u64) -> Schedule {
 }
 
 fn fill(lane: &Lane, rng: &mut StdRng, end: u64, steps: &mut Vec<Step>) {
-    let mut at = CALM_MS + rng.random_range(0..3_000);
+    // Where faults are rare, not all lanes begin at once.
+    let spread = if lane.gap.0 > RARE_S { lane.gap.0 * 1000 } else { 3_000 };
+    let mut at = CALM_MS + rng.random_range(0..spread);
     loop {
         let hold = rng.random_range(lane.hold.0 * 1000..=lane.hold.1 * 1000);
         let Ok((_, recipe)) = lane.recipes.choose_weighted(rng, |(weight, _)| *weight) else { return };
@@ -59,9 +64,16 @@ fn cook(recipe: Recipe, rng: &mut StdRng, at: u64, hold: u64) -> Vec<Step> {
         Recipe::TerminateAgent => short(10_000, Spec::Terminate { who: node }),
         Recipe::PauseAgent => one(Spec::Pause { who: node }),
         Recipe::KillSupervisor => short(2_000, Spec::KillSupervisor { who: node, pick }),
+        Recipe::TerminateSupervisor => short(2_000, Spec::TerminateSupervisor { who: node, pick }),
+        Recipe::PauseSupervisor => one(Spec::PauseSupervisor { who: node, pick }),
+        Recipe::KillGuard => short(2_000, Spec::KillGuard { who: node, pick }),
+        Recipe::TerminateGuard => short(2_000, Spec::TerminateGuard { who: node, pick }),
+        Recipe::PauseGuard => one(Spec::PauseGuard { who: node, pick }),
+        Recipe::TerminateContainer => short(2_000, Spec::TerminateContainer { who: node, pick }),
         Recipe::KillContainer => short(2_000, Spec::KillContainer { who: node, pick }),
         Recipe::PauseContainer => one(Spec::PauseContainer { who: node, pick }),
         Recipe::LoseNode => one(Spec::HostLoss { who: node }),
+        Recipe::HoldNode => hold_node(rng, at, hold),
         Recipe::UnplugNode => one(Spec::Unplug { who: node }),
         Recipe::IsolateLeader => one(Spec::Partition { from: vec![leader], to: everyone(), one_way: false }),
         Recipe::SplitHosts => {
@@ -136,6 +148,47 @@ fn outvoted(rng: &mut StdRng, at: u64, hold: u64) -> Vec<Step> {
         Step { at_ms: at + alone, for_ms: away, fault: Spec::PowerCut { who: vec![back] } },
         Step { at_ms: at + alone, for_ms: away + 7_000, fault: Spec::PowerCut { who: vec![late] } },
     ]
+}
+
+/// A node's promise holds for 30 s (raftsman_api::fencing), and a leader that heard of it waits for 33.6 s in all.
+const PROMISE_MS: u64 = 30_000;
+
+/// A node is away for so long that its identities are given away. Meanwhile the leader may be hit, early or just then; so may
+/// those who freeze its pods, as far as they are still there.
+fn hold_node(rng: &mut StdRng, at: u64, hold: u64) -> Vec<Step> {
+    let node = Who::of(NODES.choose(rng).unwrap_or(&"n1"));
+    let masters = MASTERS.iter().map(|host| Who::of(host)).collect();
+    let alive = rng.random_range(0..4) > 0;
+    let fault = match rng.random_range(0..3) {
+        _ if !alive => Spec::HostLoss { who: node.clone() },
+        0 => Spec::Unplug { who: node.clone() },
+        1 => Spec::Partition { from: vec![node.clone()], to: masters, one_way: false },
+        _ => Spec::Pause { who: node.clone() },
+    };
+    let leader = || Who::of("leader");
+    let hit = if rng.random_bool(0.6) { Spec::Kill { who: leader() } } else { Spec::Pause { who: leader() } };
+    // Whoever leads from then on waits anew: the node stays away for longer.
+    let (when, more) = match rng.random_range(0..4) {
+        0 => (Some(rng.random_range(2_000..9_000)), 10_000),
+        1 => (Some(rng.random_range(PROMISE_MS - 2_000..PROMISE_MS + 5_000)), PROMISE_MS),
+        _ => (None, 0),
+    };
+    let pick = rng.random_range(0..1000);
+    let own = match rng.random_range(0..6) {
+        0 => Spec::KillSupervisor { who: node, pick },
+        1 => Spec::PauseSupervisor { who: node, pick },
+        2 => Spec::TerminateSupervisor { who: node, pick },
+        3 => Spec::KillGuard { who: node, pick },
+        4 => Spec::PauseGuard { who: node, pick },
+        _ => Spec::TerminateGuard { who: node, pick },
+    };
+    let before = rng.random_range(500..10_000);
+    let mut steps = vec![Step { at_ms: at, for_ms: hold + more, fault }];
+    steps.extend(when.map(|when| Step { at_ms: at + when, for_ms: 4_000, fault: hit }));
+    if alive {
+        steps.push(Step { at_ms: at + PROMISE_MS - before, for_ms: before + 8_000, fault: own });
+    }
+    steps
 }
 
 fn everyone() -> Vec<Who> {

@@ -25,9 +25,17 @@ pub enum Recipe {
     TerminateAgent,
     PauseAgent,
     KillSupervisor,
+    TerminateSupervisor,
+    PauseSupervisor,
+    KillGuard,
+    TerminateGuard,
+    PauseGuard,
     KillContainer,
+    TerminateContainer,
     PauseContainer,
     LoseNode,
+    /// A node is away for longer than its promise holds, and leaders, supervisors and guards are hit about then.
+    HoldNode,
     UnplugNode,
     /// The leader is alone: no other host hears it.
     IsolateLeader,
@@ -85,7 +93,13 @@ const NODES: &[(u32, Recipe)] = &[
     (1, TerminateAgent),
     (1, PauseAgent),
     (2, KillSupervisor),
+    (1, TerminateSupervisor),
+    (1, PauseSupervisor),
+    (1, KillGuard),
+    (1, TerminateGuard),
+    (1, PauseGuard),
     (3, KillContainer),
+    (1, TerminateContainer),
     (1, PauseContainer),
     (1, UnplugNode),
 ];
@@ -104,6 +118,11 @@ const DISKS: &[(u32, Recipe)] =
     &[(3, SlowDisk), (2, FullDisk), (2, ReadOnlyDisk), (2, HungDisk), (2, FailedDisk), (3, PowerCutOne)];
 const REST: &[(u32, Recipe)] =
     &[(3, StarveMaster), (2, StarveAgent), (2, Transfer), (1, ExpiredMaster), (1, ExpiredNode)];
+
+const POWER: &[(u32, Recipe)] = &[(1, PowerCutOne), (2, PowerCutAll), (3, PowerCutOutvoted)];
+const CLOCKS: &[(u32, Recipe)] = &[(1, ClockJump)];
+const MEMBERS: &[(u32, Recipe)] =
+    &[(2, AddMaster), (2, ReplaceMaster), (1, AddNode), (1, RollingRestart), (1, Transfer)];
 
 /// All of them.
 pub fn scenarios() -> &'static [Scenario] {
@@ -129,6 +148,11 @@ pub fn scenarios() -> &'static [Scenario] {
             lanes: &[Lane { recipes: NODES, gap: (6, 12), hold: (8, 34) }],
         },
         Scenario {
+            name: "fencing",
+            about: "nodes away for longer than their promise holds, so that their identities are given away",
+            lanes: &[Lane { recipes: &[(1, HoldNode)], gap: (22, 28), hold: (50, 75) }],
+        },
+        Scenario {
             name: "network",
             about: "partitions, one-way and flapping ones, loss, duplication, delay, slow links",
             lanes: &[Lane { recipes: LINKS, gap: (6, 10), hold: (6, 16) }],
@@ -141,17 +165,13 @@ pub fn scenarios() -> &'static [Scenario] {
         Scenario {
             name: "power",
             about: "power cuts that lose what was not synced: one master, all, the right ones",
-            lanes: &[Lane {
-                recipes: &[(1, PowerCutOne), (2, PowerCutAll), (3, PowerCutOutvoted)],
-                gap: (9, 14),
-                hold: (3, 7),
-            }],
+            lanes: &[Lane { recipes: POWER, gap: (9, 14), hold: (3, 7) }],
         },
         Scenario {
             name: "clocks",
             about: "wall clocks of masters that jump, while leaders are killed",
             lanes: &[
-                Lane { recipes: &[(1, ClockJump)], gap: (4, 8), hold: (8, 16) },
+                Lane { recipes: CLOCKS, gap: (4, 8), hold: (8, 16) },
                 Lane { recipes: &[(1, KillLeader)], gap: (15, 25), hold: (3, 6) },
             ],
         },
@@ -164,12 +184,8 @@ pub fn scenarios() -> &'static [Scenario] {
             name: "members",
             about: "masters and nodes join, leave, are replaced and started again, while leaders are killed",
             lanes: &[
-                Lane {
-                    recipes: &[(2, AddMaster), (2, ReplaceMaster), (1, AddNode), (1, RollingRestart), (1, Transfer)],
-                    gap: (6, 10),
-                    hold: (8, 16),
-                },
-                Lane { recipes: &[(1, PauseLeader)], gap: (30, 45), hold: (1, 3) },
+                Lane { recipes: MEMBERS, gap: (6, 10), hold: (8, 16) },
+                Lane { recipes: &[(2, KillLeader), (1, PauseLeader)], gap: (24, 40), hold: (1, 3) },
             ],
         },
         Scenario {
@@ -179,13 +195,16 @@ pub fn scenarios() -> &'static [Scenario] {
         },
         Scenario {
             name: "mixed",
-            about: "masters, nodes, links and disks, all at the same time",
+            about: "masters, nodes, links, disks, power, clocks and membership, all at the same time",
             lanes: &[
                 Lane { recipes: MASTERS, gap: (10, 22), hold: (4, 9) },
                 Lane { recipes: NODES, gap: (12, 26), hold: (10, 30) },
                 Lane { recipes: LINKS, gap: (16, 30), hold: (5, 12) },
                 Lane { recipes: DISKS, gap: (20, 40), hold: (5, 9) },
                 Lane { recipes: REST, gap: (25, 50), hold: (5, 12) },
+                Lane { recipes: POWER, gap: (50, 90), hold: (3, 7) },
+                Lane { recipes: CLOCKS, gap: (40, 70), hold: (8, 16) },
+                Lane { recipes: MEMBERS, gap: (40, 80), hold: (8, 16) },
             ],
         },
         Scenario {

@@ -44,8 +44,20 @@ pub enum Spec {
     Pause { who: Who },
     /// SIGKILL to the supervisor of one of a node's pods.
     KillSupervisor { who: Who, pick: u64 },
+    /// SIGTERM to it.
+    TerminateSupervisor { who: Who, pick: u64 },
+    /// SIGSTOP to it.
+    PauseSupervisor { who: Who, pick: u64 },
+    /// SIGKILL to the guard of one of a node's fenced pods.
+    KillGuard { who: Who, pick: u64 },
+    /// SIGTERM to it.
+    TerminateGuard { who: Who, pick: u64 },
+    /// SIGSTOP to it.
+    PauseGuard { who: Who, pick: u64 },
     /// SIGKILL to the first process of one of a node's containers.
     KillContainer { who: Who, pick: u64 },
+    /// SIGTERM to it, which one without a handler does not hear.
+    TerminateContainer { who: Who, pick: u64 },
     /// SIGSTOP to it.
     PauseContainer { who: Who, pick: u64 },
     /// Everything on a host is gone, network and all; started again to heal.
@@ -103,6 +115,17 @@ impl Spec {
 }
 
 impl Schedule {
+    /// A node is away for so long that its identities must be given away: longer than the fencing deadline and what its
+    /// leader waits beyond that, on a machine that has too much to do.
+    pub fn must_move(&self) -> bool {
+        let one_node = |from: &[Who]| matches!(from, [Who(name)] if name.starts_with('n'));
+        self.steps.iter().filter(|step| step.for_ms >= 50_000).any(|step| match &step.fault {
+            Spec::HostLoss { who } | Spec::Unplug { who } | Spec::Pause { who } => who.0.starts_with('n'),
+            Spec::Partition { from, .. } => one_node(from),
+            _ => false,
+        })
+    }
+
     /// Masters must run with a clock that can be moved.
     pub fn moves_clocks(&self) -> bool {
         self.steps.iter().any(|step| matches!(step.fault, Spec::ClockJump { .. }))

@@ -44,7 +44,7 @@ fn every_kind_of_fault_happens_in_some_scenario() {
             kinds.extend(generate(scenario, seed, 900).steps.iter().map(|step| step.fault.kind()));
         }
     }
-    assert_eq!(kinds.len(), 28, "{kinds:?}");
+    assert_eq!(kinds.len(), 34, "{kinds:?}");
     assert!(!kinds.contains(""));
 }
 
@@ -52,9 +52,17 @@ fn every_kind_of_fault_happens_in_some_scenario() {
 fn the_written_schedule_has_every_kind() {
     let written: Schedule = serde_yaml::from_str(include_str!("../../every-fault.yaml")).unwrap();
     let kinds: BTreeSet<String> = written.steps.iter().map(|step| step.fault.kind()).collect();
-    assert_eq!(kinds.len(), 28, "{kinds:?}");
+    assert_eq!(kinds.len(), 34, "{kinds:?}");
     assert!(written.breaks_disks() && written.moves_clocks());
     assert!(written.steps.iter().all(|step| step.at_ms + step.for_ms <= written.seconds * 1000));
+}
+
+#[test]
+fn a_scenario_is_there_in_which_identities_must_be_given_away() {
+    for scenario in scenarios() {
+        let must: Vec<bool> = (0..20).map(|seed| generate(scenario, seed, 180).must_move()).collect();
+        assert!(must.iter().all(|must| *must == (scenario.name == "fencing")), "{}", scenario.name);
+    }
 }
 
 #[test]

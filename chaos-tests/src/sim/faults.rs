@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Kinds of faults.
-pub const KINDS: usize = 18;
+pub const KINDS: usize = 20;
 
 /// So many machines at most.
-const MOST: usize = 6;
+const MOST: usize = 8;
 
 /// Faults, one after the other and over one another, until this long.
 pub async fn storm(plan: Plan, world: Arc<World>, keeper: Arc<Keeper>, mut chance: Chance) {
@@ -97,10 +97,19 @@ async fn befall(kind: usize, plan: &Plan, world: &Arc<World>, keeper: &Arc<Keepe
             later(keeper, while_, move |world| world.set_weather(usual.clone()));
         }
         8 => {
-            let sync = Duration::from_millis(chance.range(1..400));
-            disk(keeper, one, DiskFaults { sync, ..DiskFaults::default() }, while_);
+            let usual = DiskFaults::default();
+            let slow = |chance: &mut Chance, most: u64, usual: Duration| {
+                if chance.percent(50) { Duration::from_micros(chance.range(50..most)) } else { usual }
+            };
+            let sync = slow(chance, 400_000, usual.sync);
+            // Any of them, as a disk that others keep busy.
+            let (write, read) = (slow(chance, 5_000, usual.write), slow(chance, 5_000, usual.read));
+            disk(keeper, one, DiskFaults { sync, write, read, ..usual }, while_);
         }
-        9 => disk(keeper, one, DiskFaults { errors: chance.range(1_000..50_000), ..DiskFaults::default() }, while_),
+        9 => {
+            keeper.fails(one);
+            disk(keeper, one, DiskFaults { errors: chance.range(1_000..50_000), ..DiskFaults::default() }, while_);
+        }
         10 => disk(keeper, one, DiskFaults { cuts: chance.range(500..50_000), ..DiskFaults::default() }, while_),
         11 => {
             // With leases, what they assume: see `raftsman_store`'s lease. A clock never jumps then.
@@ -121,6 +130,11 @@ async fn befall(kind: usize, plan: &Plan, world: &Arc<World>, keeper: &Arc<Keepe
             }
         }
         17 => members::leave(keeper, one),
+        18 => drop(keeper.flip(one, if chance.percent(70) { "log" } else { "state" })),
+        19 => {
+            keeper.fails(one);
+            disk(keeper, one, DiskFaults { full: true, ..DiskFaults::default() }, while_);
+        }
         _ => {
             // Changes of the members, by whoever leads.
             let Some(client) = leader.and_then(|leader| world.client(leader)) else { return };

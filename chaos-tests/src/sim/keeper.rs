@@ -9,6 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// What a disk says that has no space, or fails.
+const FAILURES: [&str; 2] = ["no space left on the disk", "input/output error"];
+
 /// See the module.
 pub struct Keeper {
     pub world: Arc<World>,
@@ -22,6 +25,10 @@ struct Inner {
     due: BTreeMap<u64, Duration>,
     /// Machines whose disk was lost and that have not caught up yet.
     wiped: BTreeSet<u64>,
+    /// Of these, the ones whose disk is damaged: emptied when the member refuses it.
+    damaged: BTreeSet<u64>,
+    /// Machines whose disk was full or failed: what was tried ahead of its need then may end them later.
+    failed: BTreeSet<u64>,
     /// Changes of the members that are under way.
     changes: usize,
     /// Machines that are to come.
@@ -51,6 +58,8 @@ impl Keeper {
             chance,
             due: BTreeMap::new(),
             wiped: BTreeSet::new(),
+            damaged: BTreeSet::new(),
+            failed: BTreeSet::new(),
             changes: 0,
             joining: 0,
             joins: 0,
@@ -85,9 +94,32 @@ impl Keeper {
         self.inner.lock().calm = false;
     }
 
-    /// Empties a disk, unless that could cost more than the cluster promises to survive: one lost disk at a time, all other
-    /// members having theirs and being there.
+    /// Empties a disk, unless that could cost more than the cluster promises to survive.
     pub fn wipe(&self, id: u64) -> bool {
+        let lost = self.lose(id);
+        if lost {
+            self.world.wipe(id);
+        }
+        lost
+    }
+
+    /// Turns a bit around on a disk while its member is down, unless emptying it could cost too much: the member may refuse it.
+    pub fn flip(&self, id: u64, directory: &str) -> bool {
+        if !self.lose(id) {
+            return false;
+        }
+        self.inner.lock().damaged.insert(id);
+        self.world.crash(id, Crash::Process);
+        self.world.flip(id, directory)
+    }
+
+    /// A disk is full from now on, or fails now and then.
+    pub fn fails(&self, id: u64) {
+        self.inner.lock().failed.insert(id);
+    }
+
+    /// A disk may be lost now, and counts as lost from now on: one at a time, all other members having theirs and being there.
+    fn lose(&self, id: u64) -> bool {
         let all = self.world.machines();
         let others_well = all.iter().filter(|other| **other != id).all(|other| {
             let status =
@@ -99,10 +131,7 @@ impl Keeper {
         if all.len() < 3 || !others_well || !inner.wiped.is_empty() || inner.changes > 0 || !inner.leaving.is_empty() {
             return false;
         }
-        inner.wiped.insert(id);
-        drop(inner);
-        self.world.wipe(id);
-        true
+        inner.wiped.insert(id)
     }
 
     /// A change of the members begins, unless a member is catching up: how many vote must not change then.
@@ -184,15 +213,29 @@ impl Keeper {
                     let mut inner = self.inner.lock();
                     inner.leaving.remove(&id);
                     inner.wiped.remove(&id);
+                    inner.damaged.remove(&id);
                     inner.due.remove(&id);
                 } else if let Some(error) = client.ended() {
-                    let calm = self.inner.lock().calm;
+                    let (calm, damaged) = {
+                        let mut inner = self.inner.lock();
+                        // Once, and only for this: it is started again.
+                        let text = error.to_string();
+                        let told = FAILURES.iter().any(|failure| text.contains(failure));
+                        let late = inner.calm && told && inner.failed.remove(&id);
+                        (inner.calm && !late, inner.damaged.remove(&id))
+                    };
+                    if damaged {
+                        self.world.wipe(id);
+                        continue;
+                    }
                     if calm && !matches!(error, StoreError::Closed) {
                         self.recorder.fail(format!("member {id} ended although nothing is wrong: {error}"));
                     }
                     self.world.crash(id, Crash::Process);
                 } else if client.health().ready {
-                    self.inner.lock().wiped.remove(&id);
+                    let mut inner = self.inner.lock();
+                    inner.wiped.remove(&id);
+                    inner.damaged.remove(&id);
                 }
                 continue;
             }
@@ -222,6 +265,11 @@ impl Keeper {
                     sim::spawn(observers::leadership(client.clone(), self.recorder.clone()));
                     sim::spawn(observers::history(client, self.recorder.clone(), inner.chance.fork()));
                 }
+            }
+            // As its message says: empty the disk, and start again.
+            Err(StoreError::Storage(_)) if inner.damaged.remove(&id) => {
+                drop(inner);
+                self.world.wipe(id);
             }
             Err(error) if calm => {
                 self.recorder.fail(format!("member {id} does not start although nothing is wrong: {error}"))

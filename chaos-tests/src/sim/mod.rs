@@ -4,6 +4,8 @@
 //! then mends everything and demands service, and checks every invariant on what was recorded.
 
 mod clients;
+#[cfg(test)]
+mod clock_tests;
 mod faults;
 mod keeper;
 mod members;

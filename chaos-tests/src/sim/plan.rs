@@ -28,6 +28,8 @@ pub struct Plan {
     pub leases: bool,
     /// See `StoreConfig::max_proposals`.
     pub max_proposals: usize,
+    /// The profile for masters that are far apart.
+    pub wan: bool,
     /// The usual weather.
     pub weather: Weather,
     /// Faults that may happen, each with a weight.
@@ -39,11 +41,12 @@ impl Plan {
     pub fn of(seed: u64) -> Self {
         let mut chance = Chance::new(seed ^ 0x5eed_0000_0000_0001);
         let mut one_of = |values: &[u64]| chance.pick(values).copied().unwrap_or(1);
-        let size = one_of(&[1, 2, 3, 3, 3, 3, 3, 4, 5, 5]);
+        let size = one_of(&[1, 2, 3, 3, 3, 3, 3, 4, 5, 5, 7]);
         let snapshot_every = one_of(&[16, 32, 64, 256, 20_000]);
         let history = one_of(&[100, 100_000, 100_000]) as usize;
         let log_cache = one_of(&[1_000, 1 << 20]) as usize;
-        let most = one_of(&[1, 3, 10, 40]);
+        let wan = one_of(&[0, 0, 0, 0, 1]) == 1;
+        let most = if wan { one_of(&[40, 100]) } else { one_of(&[1, 3, 10, 40]) };
         let weather = Weather {
             least: 0,
             most,
@@ -68,6 +71,7 @@ impl Plan {
             history,
             leases,
             max_proposals,
+            wan,
             weather,
             weights,
         }

@@ -65,3 +65,13 @@ pub fn content(view: &View) -> std::collections::BTreeMap<String, u64> {
     let objects = view.tables().flat_map(|(_, table)| table.list(None, None));
     objects.map(|object| (key(object), value(object))).collect()
 }
+
+/// All that a view shows at an earlier revision; `None`: some of it is compacted.
+pub fn content_at(view: &View, revision: u64) -> Option<std::collections::BTreeMap<String, u64>> {
+    let mut content = std::collections::BTreeMap::new();
+    for (resource, _) in view.tables() {
+        let table = view.table_at(resource, revision).ok()?;
+        content.extend(table.list(None, None).map(|object| (key(object), value(object))));
+    }
+    Some(content)
+}

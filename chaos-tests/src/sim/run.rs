@@ -8,6 +8,7 @@ use crate::sim::recorder::Recorder;
 use crate::sim::watchers::Watcher;
 use crate::sim::{faults, members, observers};
 use raftsman_state::{Body, Meta, Op, Outcome, Txn};
+use raftsman_store::Profile;
 use raftsman_store::border::Change;
 use raftsman_store::sim::{self, Chance, Crash, World};
 use std::collections::BTreeMap;
@@ -20,6 +21,12 @@ const PROMPTLY: Duration = Duration::from_secs(60);
 
 /// What is left of a cluster serves within so long: an election, and what a member needs to be ready.
 const SOON: Duration = Duration::from_secs(5);
+
+/// The same for masters that are far apart.
+const SOON_FAR: Duration = Duration::from_secs(15);
+
+/// Revisions of which all members' lists are compared at the end.
+const LISTS: u64 = 6;
 
 /// What became of a run.
 #[derive(Debug, Clone)]
@@ -92,6 +99,7 @@ async fn scenario(seed: u64, plan: Plan, recorder: Recorder) -> (u64, Duration, 
         config.history.changes = plan.history;
         config.lease_reads = plan.leases;
         config.max_proposals = plan.max_proposals;
+        config.profile = if plan.wan { Profile::Wan } else { Profile::Lan };
     });
     let world = Arc::new(world);
     recorder.of(world.clone());
@@ -124,7 +132,8 @@ async fn scenario(seed: u64, plan: Plan, recorder: Recorder) -> (u64, Duration, 
     for number in 0..plan.watchers {
         let (world, recorder, at) = (world.clone(), recorder.clone(), Arc::new(AtomicU64::new(0)));
         reached.push(at.clone());
-        sim::spawn(Watcher { number, world, recorder, chance: chance.fork(), reached: at }.watch());
+        let (chance, history) = (chance.fork(), plan.history as u64);
+        sim::spawn(Watcher { number, world, recorder, chance, history, reached: at }.watch());
     }
     faults::storm(plan.clone(), world.clone(), keeper.clone(), chance.fork()).await;
 
@@ -143,7 +152,8 @@ async fn scenario(seed: u64, plan: Plan, recorder: Recorder) -> (u64, Duration, 
     }
     let all = world.machines();
     let well = serve(&world, &recorder, "a cluster that is well again", &all, PROMPTLY).await;
-    if well && endure(&world, &keeper, &mut chance).await {
+    let soon = if plan.wan { SOON_FAR } else { SOON };
+    if well && endure(&world, &keeper, &mut chance, soon).await {
         agree(&world, &recorder, &reached).await;
     }
     (world.digest(), sim::elapsed(), answered.load(Ordering::Relaxed))
@@ -158,7 +168,7 @@ async fn promote(world: &World, member: u64) {
 }
 
 /// The leader goes, and as many others as a cluster survives: the rest serves on. Then they come back.
-async fn endure(world: &World, keeper: &Arc<Keeper>, chance: &mut Chance) -> bool {
+async fn endure(world: &World, keeper: &Arc<Keeper>, chance: &mut Chance, soon: Duration) -> bool {
     let all = world.machines();
     let mut leaders = all.iter().filter_map(|id| world.client(*id));
     let Some(leader) = leaders.find(|client| client.leadership().leading.is_some()) else { return true };
@@ -179,7 +189,7 @@ async fn endure(world: &World, keeper: &Arc<Keeper>, chance: &mut Chance) -> boo
         world.crash(*id, if chance.percent(50) { Crash::Power } else { Crash::Process });
     }
     let rest: Vec<u64> = all.iter().copied().filter(|id| !down.contains(id)).collect();
-    let served = serve(world, &keeper.recorder, &format!("what is left without {down:?}"), &rest, SOON).await;
+    let served = serve(world, &keeper.recorder, &format!("what is left without {down:?}"), &rest, soon).await;
     keeper.hold(&[]);
     served && serve(world, &keeper.recorder, "a cluster whose members came back", &all, PROMPTLY).await
 }
@@ -190,6 +200,8 @@ async fn serve(world: &World, recorder: &Recorder, what: &str, members: &[u64], 
     let mut missing: BTreeMap<u64, String> = members.iter().map(|id| (*id, "it is not up".into())).collect();
     let mut writes = 0;
     while sim::elapsed() < began + within {
+        // One that was removed, as its replacement may bring about late, is gone.
+        missing.retain(|id, _| world.machines().contains(id));
         for id in missing.keys().copied().collect::<Vec<_>>() {
             let Some(client) = world.client(id) else { continue };
             writes += 1;
@@ -241,10 +253,16 @@ async fn agree(world: &World, recorder: &Recorder, reached: &[Arc<AtomicU64>]) {
         }
         sim::sleep(Duration::from_millis(20)).await;
     }
-    for id in world.machines() {
-        let Some(client) = world.client(id) else { continue };
+    let clients: Vec<_> = world.machines().into_iter().filter_map(|id| world.client(id)).collect();
+    let floor = clients.iter().map(|client| observers::floor(&client.view())).max().unwrap_or(0);
+    let newest = clients.iter().map(|client| client.view().revision()).min().unwrap_or(0);
+    for client in clients {
+        let id = client.member();
         observers::all(&client, recorder);
-        match client.log().await {
+        for part in 0..LISTS {
+            observers::exact(&client, recorder, floor + newest.saturating_sub(floor) * part / LISTS);
+        }
+        match client.log(0).await {
             Ok(entries) => {
                 for (index, term, digest) in entries {
                     recorder.see(Seen::Entry { member: id, index, term, digest });

@@ -1,6 +1,7 @@
 //! Watchers: cursors into History that move between members.
 
 use crate::invariants::Seen;
+use crate::sim::observers::floor;
 use crate::sim::recorder::{Recorder, key, value};
 use raftsman_state::{Change, Resource};
 use raftsman_store::sim::{self, Chance, World};
@@ -14,6 +15,8 @@ pub struct Watcher {
     pub world: Arc<World>,
     pub recorder: Recorder,
     pub chance: Chance,
+    /// Changes of a resource that are never forgotten.
+    pub history: u64,
     /// How far it is.
     pub reached: Arc<AtomicU64>,
 }
@@ -43,6 +46,7 @@ impl Watcher {
             let Ok(view) = client.at_least(after, Duration::from_secs(3)).await else { continue };
             let Some(found) = changes(&view, after) else {
                 // 410: a new list, and on from there.
+                self.check(after, &view, client.member());
                 after = view.revision();
                 self.recorder.see(Seen::Watching { watcher: self.number, after });
                 self.reached.store(after, Ordering::Relaxed);
@@ -59,6 +63,18 @@ impl Watcher {
                 });
             }
             self.reached.store(after, Ordering::Relaxed);
+        }
+    }
+
+    /// A 410 is right below the floor only, and the floor only below what must be kept, whatever restarts and snapshots came
+    /// between.
+    fn check(&self, after: u64, view: &raftsman_state::View, member: u64) {
+        let (floor, newest) = (floor(view), view.revision());
+        if after >= floor || newest - after <= self.history {
+            let number = self.number;
+            self.recorder.fail(format!(
+                "watcher {number} got 410 after {after} from member {member}, which is at {newest} with its floor at {floor}"
+            ));
         }
     }
 }

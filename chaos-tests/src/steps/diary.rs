@@ -27,8 +27,8 @@ impl Diary {
     /// What an earlier step left does not go.
     pub fn new(c: &Cluster) -> Result<Self> {
         // It would write into a directory that is gone.
-        c.k("delete statefulsets keeper --ignore-not-found --timeout=60s")?;
-        c.k("delete pods keeper free served asks crashing --ignore-not-found --timeout=30s")?;
+        c.k("delete statefulsets keeper killed free --ignore-not-found --timeout=60s")?;
+        c.k("delete pods keeper free served asks crashing --ignore-not-found --timeout=60s")?;
         let dir = c.dir().join("diary");
         let _ = std::fs::remove_dir_all(&dir);
         std::fs::create_dir_all(&dir)?;

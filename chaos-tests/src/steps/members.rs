@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// What `raftsman members list` says.
 fn list(c: &Cluster) -> Result<Vec<Value>> {
     let said: Value = serde_json::from_str(&c.raftsman("members list -o json")?.ok()?)?;
@@ -77,8 +79,7 @@ fn endpoints(c: &Cluster) -> Result<BTreeSet<String>> {
 
 /// The Service `kubernetes` leads to so many masters.
 fn served_by(c: &Cluster, masters: usize) -> Result<()> {
-    c.wait("the Service kubernetes follows the masters", Duration::from_secs(15), || Ok(endpoints(c)?.len() == masters))
-        .map(drop)
+    c.wait("the Service kubernetes follows the masters", PATIENCE, || Ok(endpoints(c)?.len() == masters)).map(drop)
 }
 
 /// From three to five by joining, one replaced, the leader removed, and back to three.
@@ -99,11 +100,11 @@ fn changes(c: &Cluster, figures: &mut Figures) -> Result<()> {
     let begun = Instant::now();
     c.raftsman(&format!("up --name {name} --masters 5 --no-sample"))?.ok()?;
     figures.add("two masters joined", begun.elapsed());
-    ensure!(voters(c)? == set(&["m1", "m2", "m3", "m4", "m5"]), "five masters do not vote: {:?}", voters(c)?);
+    c.wait("five masters vote", PATIENCE, || Ok(voters(c)? == set(&["m1", "m2", "m3", "m4", "m5"])))?;
     served_by(c, 5)?;
     // The new ones serve, and hold the keys, for their owner only.
-    ensure!(c.kubectl_at("m5", &["get", "--raw", "/readyz"])?.ok()? == "ok", "m5 is not ready");
-    c.wait("the new masters hold the keys", Duration::from_secs(15), || {
+    c.masters_ready(&["m4", "m5"])?;
+    c.wait("the new masters hold the keys", PATIENCE, || {
         Ok(c.dir().join("m4/pki/ca.key").exists() && c.dir().join("m5/pki/sa.key").exists())
     })?;
     let mode = std::fs::metadata(c.dir().join("m4/pki/ca.key"))?;
@@ -117,7 +118,7 @@ fn changes(c: &Cluster, figures: &mut Figures) -> Result<()> {
     c.host("replace", &lost)?;
     figures.add("a dead master was replaced", begun.elapsed());
     // The old one leaves the membership after the new one votes.
-    c.wait("the dead one is gone", Duration::from_secs(10), || Ok(list(c)?.iter().all(|m| m["id"].as_u64() != old)))?;
+    c.wait("the dead one is gone", PATIENCE, || Ok(list(c)?.iter().all(|m| m["id"].as_u64() != old)))?;
     let all = list(c)?;
     ensure!(names(&all, |m| m["voter"] == true).len() == 5, "the replaced one does not vote");
     let new = all.iter().find(|m| m["name"] == lost.as_str()).and_then(|m| m["id"].as_u64());
@@ -128,8 +129,10 @@ fn changes(c: &Cluster, figures: &mut Figures) -> Result<()> {
     let begun = Instant::now();
     c.raftsman(&format!("members remove {leads}"))?.ok()?;
     figures.add("the leader was removed", begun.elapsed());
-    ensure!(leader(c)? != leads && !voters(c)?.contains(&leads), "{leads} is still there");
-    c.wait("the removed master stops and says why", Duration::from_secs(15), || {
+    c.wait("another one leads, and the removed one is no voter", PATIENCE, || {
+        Ok(leader(c)? != leads && !voters(c)?.contains(&leads))
+    })?;
+    c.wait("the removed master stops and says why", PATIENCE, || {
         let log = std::fs::read_to_string(c.dir().join(&leads).join("log"))?;
         Ok(log.contains("was removed from the cluster"))
     })?;
@@ -146,7 +149,7 @@ fn changes(c: &Cluster, figures: &mut Figures) -> Result<()> {
     for extra in voters(c)?.into_iter().filter(|name| name == "m4" || name == "m5") {
         c.host("remove", &extra)?;
     }
-    ensure!(voters(c)? == set(&["m1", "m2", "m3"]), "it does not end with m1, m2 and m3: {:?}", voters(c)?);
+    c.wait("it ends with m1, m2 and m3", PATIENCE, || Ok(voters(c)? == set(&["m1", "m2", "m3"])))?;
     served_by(c, 3)
 }
 
@@ -184,7 +187,7 @@ fn refusals(c: &Cluster) -> Result<()> {
 pub fn transfer(c: &Cluster, _: &mut Figures) -> Result<()> {
     for name in ["m2", "m3", "m1"] {
         c.raftsman(&format!("members transfer {name}"))?.ok()?;
-        ensure!(leader(c)? == name, "{name} does not lead");
+        c.wait(&format!("{name} leads"), PATIENCE, || Ok(leader(c)? == name))?;
     }
     Ok(())
 }

@@ -8,15 +8,21 @@ mod diary;
 mod failover;
 mod fencing;
 mod job;
+mod local;
+mod machine;
 mod masters;
 mod members;
 mod network;
 mod node;
 mod node_loss;
+mod poller;
+mod registry;
 mod sample;
+mod scheduling;
 mod stateful_set;
 mod storage;
 mod vip;
+mod watching;
 
 use crate::cluster::Cluster;
 use crate::figures::Figures;
@@ -32,6 +38,7 @@ pub(crate) const BUSYBOX: &str = "raftsman.local/busybox:1";
 pub fn all() -> Vec<(&'static str, Step)> {
     vec![
         ("masters: every kind through every master", masters::kinds),
+        ("masters: every kind by every verb through every master", masters::table),
         ("masters: edit, patches, watch", masters::changes),
         ("masters: a broken manifest is refused whole", bad_input::manifests),
         ("node: a pod runs, logs, exec, describe", node::a_pod),
@@ -40,7 +47,8 @@ pub fn all() -> Vec<(&'static str, Step)> {
         ("node: the agent is killed and no container notices", node::agent_killed),
         ("control: deployments roll out and back", control::deployment),
         ("control: replicas, adoption, collection of garbage", control::replicas),
-        ("control: a pod that fits nowhere says why", control::unschedulable),
+        ("control: a pod that fits nowhere says why", scheduling::unschedulable),
+        ("control: replicas are spread over the nodes", scheduling::spread),
         ("statefulset: names, order, updates", stateful_set::life),
         ("storage: claims, volumes, directories", storage::claims),
         ("job: completions, indexes, limits, policies", job::life),
@@ -57,6 +65,9 @@ pub fn all() -> Vec<(&'static str, Step)> {
         ("job: a leader and a pod are killed", job::disturbed),
         ("statefulset: a lost node keeps its identity", stateful_set::lost_node),
         ("node loss: pods move, the Service forgets the dead", node_loss::moves),
+        ("node loss: a node is deleted, and comes back", node_loss::deleted),
+        ("local: status, kubeconfig, and up heals what is down", local::life),
+        ("local: a machine that will not do is told so in one line", local::bad_machines),
         ("fencing: a node is cut off, and nothing runs twice", fencing::cut_off),
         ("fencing: a member of a StatefulSet is given away", fencing::member_given_away),
         ("fencing: all masters are down, and nothing is restarted or moved", fencing::no_masters),

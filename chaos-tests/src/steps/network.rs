@@ -3,9 +3,11 @@
 use crate::cluster::Cluster;
 use crate::figures::Figures;
 use crate::steps::BUSYBOX;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use std::collections::BTreeSet;
 use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// ClusterIP from a pod, hairpin, node ports through every node, DNS, the API from inside.
 pub fn services(c: &Cluster, _: &mut Figures) -> Result<()> {
@@ -33,33 +35,39 @@ spec:
     c.k("expose pod web-n1 --name=netweb --port=80 --target-port=8080 --selector=app=netweb --type=NodePort")?;
     let ip = c.field("service netweb", ".spec.clusterIP")?;
     let port = c.field("service netweb", ".spec.ports[0].nodePort")?;
-    c.wait("three endpoints", Duration::from_secs(10), || {
+    c.wait("three endpoints", PATIENCE, || {
         Ok(c.field("endpoints netweb", ".subsets[0].addresses[*].ip")?.split_whitespace().count() == 3)
     })?;
     let from = |node: &str, url: &str| c.k(&format!("exec web-{node} -- timeout 3 wget -qO- {url}"));
     for node in c.nodes() {
         // From each pod to all, itself included: cross-node, same-node and hairpin.
         let mut seen = BTreeSet::new();
-        c.wait("every endpoint was reached from a pod", Duration::from_secs(20), || {
+        c.wait("every endpoint was reached from a pod", PATIENCE, || {
             seen.insert(from(node, &format!("http://{ip}/"))?);
             Ok(seen.len() == 3)
         })?;
         for name in ["netweb", "netweb.default", "netweb.default.svc.cluster.local"] {
-            from(node, &format!("http://{name}/")).with_context(|| format!("by name from {node}"))?;
+            c.wait(&format!("by name {name} from {node}"), PATIENCE, || {
+                from(node, &format!("http://{name}/")).map(|_| true)
+            })?;
         }
         let mut seen = BTreeSet::new();
         let url = format!("http://{}:{port}/", c.address(node)?);
-        c.wait("every endpoint was reached through a node port", Duration::from_secs(20), || {
+        c.wait("every endpoint was reached through a node port", PATIENCE, || {
             seen.insert(c.http(&url)?);
             Ok(seen.len() == 3)
         })?;
         let pod = format!("web-{node}");
         let knock = "nc -w 2 kubernetes.default 443 </dev/null && echo reached";
-        let said = c.kubectl(&["exec", &pod, "--", "sh", "-c", knock])?.ok()?;
-        ensure!(said.trim() == "reached", "the API from a pod on {node}: {said}");
+        c.wait(&format!("the API from a pod on {node}"), PATIENCE, || {
+            Ok(c.kubectl(&["exec", &pod, "--", "sh", "-c", knock])?.ok()?.trim() == "reached")
+        })?;
     }
-    let masters = c.field("endpointslice -n default kubernetes", ".endpoints[*].addresses[0]")?;
-    ensure!(masters.split_whitespace().count() == 3, "the Service kubernetes leads to {masters}");
+    c.wait("the Service kubernetes leads to three masters", PATIENCE, || {
+        let masters = c.field("endpointslice -n default kubernetes", ".endpoints[*].addresses[0]")?;
+        ensure!(masters.split_whitespace().count() == 3, "it leads to {masters}");
+        Ok(true)
+    })?;
     c.k("delete pod -l app=netweb --timeout=30s")?;
     c.k("delete service netweb").map(drop)
 }
@@ -81,6 +89,5 @@ pub fn check(c: &Cluster, figures: &mut Figures) -> Result<()> {
     ensure!(failed.is_empty(), "an error beside the report: {failed}");
     c.raftsman("check --nodes n9")?.refused("there is no node \"n9\"; there are n1, n2, n3")?;
     c.raftsman("check --image 127.0.0.1:9/none:1 --nodes n1 --timeout 10")?.refused("ErrImage")?;
-    c.wait("nothing is left", Duration::from_secs(30), || Ok(!c.k("get namespaces")?.contains("raftsman-check-")))
-        .map(drop)
+    c.wait("nothing is left", PATIENCE, || Ok(!c.k("get namespaces")?.contains("raftsman-check-"))).map(drop)
 }

@@ -3,6 +3,7 @@
 use crate::cluster::{Cluster, Said};
 use crate::figures::Figures;
 use anyhow::{Context, Result, bail, ensure};
+use parking_lot::Mutex;
 use std::collections::BTreeSet;
 use std::process::Command;
 use std::sync::Arc;
@@ -11,8 +12,12 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 const NAMESPACE: &str = "vip";
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Rounds of each fault.
 const ROUNDS: usize = 2;
+/// Who does not lead any more has lost the address after this: its lifetime in the kernel, what a confirmed leadership is
+/// worth, and the kernel's own second.
+const LOST_WITHIN: Duration = Duration::from_secs(5);
 
 /// One request.
 struct Asked {
@@ -25,28 +30,35 @@ struct Asked {
 /// Creates one ConfigMap after the other until it is told to stop.
 struct Creator {
     stop: Arc<AtomicBool>,
-    thread: JoinHandle<Vec<Asked>>,
+    asked: Arc<Mutex<Vec<Asked>>>,
+    thread: JoinHandle<()>,
 }
 
 impl Creator {
     fn start(create: impl Fn(&str) -> Result<Said> + Send + 'static, prefix: &'static str) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let over = Arc::clone(&stop);
+        let (stop, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
+        let (over, all) = (Arc::clone(&stop), Arc::clone(&asked));
         let thread = std::thread::spawn(move || {
-            let mut all = Vec::new();
+            let mut number = 0;
             while !over.load(Ordering::Relaxed) {
-                let name = format!("{prefix}-{}", all.len());
+                let name = format!("{prefix}-{number}");
+                number += 1;
                 let begun = Instant::now();
                 let said = create(&name).and_then(Said::ok);
-                all.push(Asked {
+                all.lock().push(Asked {
                     begun,
                     ended: Instant::now(),
                     outcome: said.map(|_| name).map_err(|e| format!("{e:#}")),
                 });
             }
-            all
         });
-        Self { stop, thread }
+        Self { stop, asked, thread }
+    }
+
+    /// When the first request that began after a moment was answered with success.
+    fn answered(&self, after: Instant) -> Option<Instant> {
+        let all = self.asked.lock();
+        all.iter().filter(|one| one.begun > after && one.outcome.is_ok()).map(|one| one.ended).min()
     }
 
     /// By kubectl, which knows the virtual address only.
@@ -72,7 +84,8 @@ impl Creator {
 
     fn end(self) -> Result<Vec<Asked>> {
         self.stop.store(true, Ordering::Relaxed);
-        self.thread.join().map_err(|_| anyhow::anyhow!("a client ended early"))
+        self.thread.join().map_err(|_| anyhow::anyhow!("a client ended early"))?;
+        Ok(std::mem::take(&mut *self.asked.lock()))
     }
 }
 
@@ -95,6 +108,22 @@ fn carrier(c: &Cluster) -> Result<String> {
     let status: serde_json::Value = serde_json::from_str(&text)?;
     let me = status["members"].as_array().into_iter().flatten().find(|member| member["id"] == status["member"]);
     me.and_then(|member| member["name"].as_str()).map(str::to_owned).context("the master does not say who it is")
+}
+
+/// The address that kubectl asks.
+fn address(c: &Cluster) -> Result<String> {
+    let server = c.k("config view --minify -ojsonpath={.clusters[0].cluster.server}")?;
+    let host = server.trim_start_matches("https://");
+    Ok(host.split_once(':').map_or(host, |(host, _)| host).to_owned())
+}
+
+/// A host has the address in its kernel.
+fn holds(c: &Cluster, host: &str, address: &str) -> Result<bool> {
+    let namespace = format!("--net=/run/netns/{}-{host}", c.name);
+    let output = Command::new("nsenter").args([&namespace, "ip", "-oneline", "-4", "address", "show"]).output()?;
+    ensure!(output.status.success(), "ip on {host}: {}", String::from_utf8_lossy(&output.stderr).trim());
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    Ok(text.split([' ', '/']).any(|word| word == address))
 }
 
 fn signal(c: &Cluster, host: &str, signal: &str) -> Result<()> {
@@ -123,7 +152,9 @@ fn one(
     heal: impl Fn(&str) -> Result<()>,
 ) -> Result<()> {
     let leader = c.leader()?;
-    c.wait("the leader carries the address", Duration::from_secs(5), || Ok(carrier(c)? == leader))?;
+    c.wait("the leader carries the address", PATIENCE, || Ok(carrier(c)? == leader))?;
+    let address = address(c)?;
+    ensure!(holds(c, &leader, &address)?, "{address} answers, and the leader {leader} does not have it");
     let prefix: &'static str = match (what, round) {
         ("killed", 0) => "killed-a",
         ("killed", _) => "killed-b",
@@ -132,26 +163,34 @@ fn one(
         (_, 0) => "cut-a",
         _ => "cut-b",
     };
-    let client = Creator::kubectl(c, prefix, "1s");
-    std::thread::sleep(Duration::from_millis(500));
+    let client = Creator::kubectl(c, prefix, "3s");
+    let before = Instant::now();
+    let ready = c.wait("the first request", PATIENCE, || Ok(client.answered(before).is_some()));
     let begun = Instant::now();
     let done = fault(&leader);
-    let moved = c.wait("another one carries the address", Duration::from_secs(10), || {
-        Ok(carrier(c).is_ok_and(|carrier| carrier != leader))
-    });
+    let done_at = Instant::now();
+    let lost = c.wait("the former leader has lost the address", PATIENCE, || Ok(!holds(c, &leader, &address)?));
+    let lost = lost.map(|_| done_at.elapsed());
+    let moved =
+        c.wait("another one carries the address", PATIENCE, || Ok(carrier(c).is_ok_and(|carrier| carrier != leader)));
+    let moved_at = Instant::now();
+    let answered =
+        c.wait("a request after the address has moved", PATIENCE, || Ok(client.answered(moved_at).is_some()));
+    let first = client.answered(begun);
     let asked = client.end();
     let healed = heal(&leader);
+    ready?;
     done.and(healed).with_context(|| format!("{leader} {what}"))?;
     moved?;
-    let asked = asked?;
-    let first = asked.iter().find(|asked| asked.begun > begun && asked.outcome.is_ok());
+    answered?;
+    let lost = lost?;
     let first = first.context("no request was answered after the fault")?;
-    figures.add(&format!("leader {what} to the next write by the virtual address"), first.ended - begun);
-    c.wait("all masters are ready", Duration::from_secs(20), || {
-        let ready = |master: &&str| c.kubectl_at(master, &["get", "--raw", "/readyz", "--request-timeout=2s"]);
-        Ok(c.masters().iter().all(|master| ready(master).is_ok_and(|said| said.code == 0)))
-    })?;
-    none_lost(c, &asked)
+    figures.add(&format!("leader {what} to the next write by the virtual address"), first - begun);
+    figures.add(&format!("leader {what} to the address gone from its kernel"), lost);
+    c.masters_ready(&c.masters())?;
+    none_lost(c, &asked?)?;
+    ensure!(lost < LOST_WITHIN, "{leader} was {what} and had the address for {lost:?}");
+    Ok(())
 }
 
 /// All masters and nodes start again, and no request fails, neither by the virtual address nor by our command line.
@@ -161,16 +200,20 @@ pub fn rolling(c: &Cluster, figures: &mut Figures) -> Result<()> {
         let hosts = c.masters().into_iter().chain(c.nodes());
         hosts.map(|host| Ok(std::fs::read_to_string(c.dir().join(host).join("pid"))?)).collect()
     };
-    let before = pids()?;
+    let pids_before = pids()?;
     let clients = [Creator::kubectl(c, "kubectl", "20s"), Creator::raftsman(c, "raftsman")];
-    std::thread::sleep(Duration::from_millis(500));
+    let before = Instant::now();
+    c.wait("the first requests", PATIENCE, || Ok(clients.iter().all(|client| client.answered(before).is_some())))?;
     let begun = Instant::now();
     let done = c.raftsman(&format!("host restart --all --name {}", c.name));
     figures.add("all hosts started again, one after the other", begun.elapsed());
-    std::thread::sleep(Duration::from_millis(1500));
+    let after = Instant::now();
+    let answered =
+        c.wait("requests afterwards", PATIENCE, || Ok(clients.iter().all(|client| client.answered(after).is_some())));
     let asked: Vec<Vec<Asked>> = clients.into_iter().map(Creator::end).collect::<Result<_>>()?;
     done?.ok()?;
-    ensure!(before.iter().zip(pids()?).all(|(old, new)| *old != new), "a process was not started again");
+    answered?;
+    ensure!(pids_before.iter().zip(pids()?).all(|(old, new)| *old != new), "a process was not started again");
     for asked in &asked {
         if let Some(failed) = asked.iter().find_map(|asked| asked.outcome.as_ref().err()) {
             bail!("a request failed while the masters started again: {failed}");

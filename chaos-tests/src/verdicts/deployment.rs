@@ -12,7 +12,7 @@ const UNAVAILABLE: u32 = 1;
 const LAG: Duration = Duration::from_secs(15);
 
 /// What has become unready so short a time ago, nobody may know yet.
-const RACE: Duration = Duration::from_secs(1);
+const RACE: Duration = Duration::from_secs(5);
 
 /// See the module.
 pub(super) struct Deployment;

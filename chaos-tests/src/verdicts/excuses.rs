@@ -1,5 +1,6 @@
 //! Which fault excuses a failed request, and for how long.
 
+use super::reigns::{Reign, reigns};
 use crate::record::{Record, Request, Span, Stream};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -9,14 +10,23 @@ pub const SETTLE_API: Duration = Duration::from_secs(5);
 /// Likewise pods on nodes that were not hit: a lost node is judged after some seconds, then left out of every Service.
 pub const SETTLE_PODS: Duration = Duration::from_secs(15);
 
+/// A node whose agent says nothing for longer may be taken for lost.
+pub const SILENCE: Duration = Duration::from_secs(5);
+
 /// The faults of a run, with the time that each excuses.
 pub struct Excuses<'a> {
-    spans: &'a [Span],
+    spans: Vec<&'a Span>,
     masters: usize,
+    reigns: Vec<Reign>,
 }
 
 fn over(span: &Span) -> Duration {
-    span.until.unwrap_or(Duration::MAX)
+    span.over()
+}
+
+/// Pods may be taken away because of it.
+pub fn moves_pods(span: &Span) -> bool {
+    span.touch.pods || (span.touch.silent && over(span).saturating_sub(span.begun) >= SILENCE)
 }
 
 fn within(at: Duration, until: Duration, from: Duration, to: Duration) -> bool {
@@ -26,7 +36,8 @@ fn within(at: Duration, until: Duration, from: Duration, to: Duration) -> bool {
 impl<'a> Excuses<'a> {
     /// Of a run.
     pub fn of(record: &'a Record) -> Self {
-        Self { spans: &record.spans, masters: record.masters }
+        let spans = record.spans.iter().filter(|span| span.skipped.is_none()).collect();
+        Self { spans, masters: record.masters, reigns: reigns(record, Duration::MAX) }
     }
 
     /// The fault that excuses a failed request.
@@ -35,37 +46,67 @@ impl<'a> Excuses<'a> {
         if request.stream.is_api() {
             return self.api(&request.through, at, until);
         }
-        let names = || self.names(&request.through, at, until).filter(|_| request.stream == Stream::Dns);
-        self.pods(&request.through, at, until).or_else(names)
+        let through = &request.through;
+        let names = || self.names(through, at, until).filter(|_| request.stream == Stream::Dns);
+        let asker = || self.asker(through, at, until).filter(|_| request.stream.is_from_pods());
+        self.pods(through, at, until).or_else(names).or_else(asker).or_else(|| self.unruled(through, at, until))
+    }
+
+    /// The pod that asks may have been hit itself.
+    fn asker(&self, through: &str, at: Duration, until: Duration) -> Option<&'a Span> {
+        let hit = |span: &Span| span.touch.pods && span.hit.contains(through);
+        self.each().find(|span| hit(span) && within(at, until, span.begun, over(span).saturating_add(SETTLE_PODS)))
+    }
+
+    /// The node's agent, which follows what becomes of Services, was away so long that pods may have moved meanwhile.
+    fn unruled(&self, through: &str, at: Duration, until: Duration) -> Option<&'a Span> {
+        let hit = |span: &Span| span.touch.silent && moves_pods(span) && span.touch.hosts.contains(through);
+        let from = |span: &Span| span.begun + SILENCE;
+        self.each().find(|span| hit(span) && within(at, until, from(span), over(span).saturating_add(SETTLE_PODS)))
+    }
+
+    fn each(&self) -> impl Iterator<Item = &'a Span> + '_ {
+        self.spans.iter().copied()
     }
 
     /// The node's agent, which resolves names, was away.
     fn names(&self, through: &str, at: Duration, until: Duration) -> Option<&'a Span> {
         let away = |span: &&Span| within(at, until, span.begun, over(span).saturating_add(SETTLE_API));
-        self.spans.iter().filter(away).find(|span| span.touch.names && span.touch.hosts.contains(through))
+        self.each().filter(away).find(|span| span.touch.names && span.touch.hosts.contains(through))
     }
 
     fn api(&self, through: &str, at: Duration, until: Duration) -> Option<&'a Span> {
-        let direct = self.spans.iter().find(|span| {
+        let direct = self.each().find(|span| {
             let hit = span.touch.hosts.contains(through);
-            let moment = |from: Duration| within(at, until, from, from.saturating_add(SETTLE_API));
-            (hit && within(at, until, span.begun, over(span).saturating_add(SETTLE_API)))
-                || (span.touch.api && (within(at, until, span.begun, span.from + SETTLE_API) || moment(over(span))))
+            let whole = within(at, until, span.begun, over(span).saturating_add(SETTLE_API));
+            let moment = |from: Duration, to: Duration| within(at, until, from, to.saturating_add(SETTLE_API));
+            // One that was started again may call for an election just before it says that it is ready.
+            let ready = span.ready.map_or(Duration::MAX, |ready| ready.saturating_sub(SETTLE_API));
+            let healed = span.until.unwrap_or(Duration::MAX);
+            let moments =
+                moment(span.begun, span.from) || moment(healed, healed) || moment(ready.max(healed), over(span));
+            (hit && whole) || (span.touch.api && (moments || (span.touch.slow && self.led(span) && whole)))
         });
         direct.or_else(|| self.without_majority(at, until))
     }
 
     /// So many masters were hit at once that no majority was left; one of the faults that did it.
-    fn without_majority(&self, at: Duration, until: Duration) -> Option<&'a Span> {
+    pub(super) fn without_majority(&self, at: Duration, until: Duration) -> Option<&'a Span> {
         let active =
-            |span: &&Span| span.touch.api && within(at, until, span.begun, over(span).saturating_add(SETTLE_API));
-        let hosts = self.spans.iter().filter(active).flat_map(|span| &span.touch.hosts);
+            |span: &&'a Span| span.touch.api && within(at, until, span.begun, over(span).saturating_add(SETTLE_API));
+        let hosts = self.each().filter(active).flat_map(|span| &span.touch.hosts);
         let hit: BTreeSet<&String> = hosts.filter(|host| host.starts_with('m')).collect();
-        if hit.len() * 2 >= self.masters.max(1) { self.spans.iter().find(active) } else { None }
+        if hit.len() * 2 >= self.masters.max(1) { self.each().find(active) } else { None }
+    }
+
+    /// One of the hosts that it hit led meanwhile.
+    pub(super) fn led(&self, span: &Span) -> bool {
+        let meanwhile = |reign: &&Reign| reign.from <= over(span) && span.begun <= reign.until;
+        span.leader || self.reigns.iter().filter(meanwhile).any(|reign| span.touch.hosts.contains(&reign.leader))
     }
 
     fn pods(&self, through: &str, at: Duration, until: Duration) -> Option<&'a Span> {
-        self.spans.iter().find(|span| {
+        self.each().find(|span| {
             let hit = span.touch.hosts.contains(through) && span.touch.pods;
             let end = over(span);
             (hit && within(at, until, span.begun, end.saturating_add(SETTLE_PODS)))
@@ -79,7 +120,7 @@ impl<'a> Excuses<'a> {
     fn judged(&self, own: &Span, from: Duration) -> Duration {
         let mut end = from.saturating_add(SETTLE_PODS);
         // Each disturbance begins a new grace; those that begin within it prolong it once more.
-        for span in self.spans.iter().filter(|span| span.touch.api && !std::ptr::eq(*span, own)) {
+        for span in self.each().filter(|span| span.touch.api && !std::ptr::eq(*span, own)) {
             for moment in [span.from, over(span)] {
                 if from <= moment && moment <= end {
                     end = moment.saturating_add(SETTLE_PODS);
@@ -92,15 +133,22 @@ impl<'a> Excuses<'a> {
     /// A fault that may have taken pods away at that moment.
     pub fn pods_disturbed(&self, at: Duration) -> Option<&'a Span> {
         let disturbs =
-            |span: &&Span| span.touch.pods && within(at, at, span.begun, over(span).saturating_add(SETTLE_PODS));
-        self.spans.iter().find(disturbs)
+            |span: &&Span| moves_pods(span) && within(at, at, span.begun, over(span).saturating_add(SETTLE_PODS));
+        self.each().find(disturbs)
+    }
+
+    /// A fault that may have taken a pod away from this node, or restarted it there, at that moment.
+    pub(super) fn moved(&self, node: &str, at: Duration, late: impl Fn(&Span) -> Duration) -> Option<&'a Span> {
+        let here = |span: &Span| span.hit.is_empty() || span.hit.contains(node);
+        let end = |span: &Span| self.judged(span, over(span)).saturating_add(late(span));
+        self.each().find(|span| moves_pods(span) && here(span) && within(at, at, span.begun, end(span)))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Touch;
+    use crate::record::{Lead, Touch};
 
     fn seconds(n: u64) -> Duration {
         Duration::from_secs(n)
@@ -108,13 +156,21 @@ mod tests {
 
     fn span(host: &str, from: u64, until: u64) -> Span {
         let (api, pods) = (host.starts_with('m'), host.starts_with('n'));
-        let touch = Touch { hosts: [host.to_owned()].into(), api, pods, names: false };
+        let hit: BTreeSet<String> = [host.to_owned()].into();
+        let touch = Touch { hosts: hit.clone(), api, pods, ..Touch::default() };
         let (begun, from) = (seconds(from), seconds(from));
-        Span { begun, from, until: Some(seconds(until)), touch, what: host.to_owned(), ..Span::default() }
+        Span { begun, from, until: Some(seconds(until)), touch, hit, what: host.to_owned(), ..Span::default() }
     }
 
     fn excused(spans: Vec<Span>, stream: Stream, through: &str, at: u64) -> Option<String> {
-        let record = Record { spans, masters: 3, ..Record::default() };
+        let lead = |at, leader: &str, term| Lead {
+            at: seconds(at),
+            says: "m3".to_owned(),
+            leader: Some(leader.to_owned()),
+            term,
+        };
+        let leads = vec![lead(0, "m1", 1), lead(200, "m2", 2)];
+        let record = Record { spans, masters: 3, leads, ..Record::default() };
         let error = Some("no".to_owned());
         let request = Request { stream, through: through.to_owned(), at: seconds(at), took: seconds(1), error };
         Excuses::of(&record).excuse(&request).map(|span| span.what.clone())
@@ -136,6 +192,55 @@ mod tests {
         let two = vec![span("m1", 100, 140), span("m2", 110, 150)];
         assert!(excused(two.clone(), Stream::Write, "m3", 130).is_some());
         assert!(excused(two, Stream::Write, "m3", 170).is_none());
+    }
+
+    #[test]
+    fn a_host_that_was_started_again_is_excused_until_it_is_at_work() {
+        let again = Span { ready: Some(seconds(155)), ..span("m1", 100, 140) };
+        let at = |through, at| excused(vec![again.clone()], Stream::Write, through, at).is_some();
+        assert!(at("m1", 150) && at("m1", 158) && !at("m1", 162));
+        assert!(at("m2", 142) && !at("m2", 147) && at("m2", 153) && !at("m2", 161), "others for moments only");
+        assert!(excused(vec![span("m1", 100, 140)], Stream::Write, "m1", 150).is_none());
+    }
+
+    #[test]
+    fn a_slow_leader_excuses_others_as_long_as_it_is_slow_and_a_slow_follower_does_not() {
+        let slow = |host, from, until| {
+            let mut span = span(host, from, until);
+            span.touch.slow = true;
+            vec![span]
+        };
+        assert!(excused(slow("m1", 100, 140), Stream::Write, "m2", 120).is_some());
+        assert!(excused(slow("m3", 100, 140), Stream::Write, "m2", 120).is_none());
+        assert!(excused(slow("m1", 210, 250), Stream::Write, "m2", 230).is_none(), "another one leads by then");
+        assert!(excused(slow("m2", 190, 250), Stream::Write, "m3", 230).is_some(), "it came to lead meanwhile");
+    }
+
+    #[test]
+    fn what_had_nothing_to_hit_excuses_nothing() {
+        let skipped = Span { skipped: Some("it does not run".to_owned()), ..span("m1", 100, 140) };
+        assert!(excused(vec![skipped], Stream::Write, "m1", 120).is_none());
+    }
+
+    #[test]
+    fn an_agent_that_was_silent_for_long_excuses_its_own_node_and_a_short_silence_nothing() {
+        let silent = |until| {
+            let mut span = span("n1", 100, until);
+            span.touch = Touch { pods: false, names: true, silent: true, ..span.touch };
+            vec![span]
+        };
+        let at = |until, through, at| excused(silent(until), Stream::NodePort, through, at).is_some();
+        assert!(at(130, "n1", 120) && at(130, "n1", 140) && !at(130, "n1", 102) && !at(130, "n2", 120));
+        assert!(!at(103, "n1", 102) && !at(103, "n1", 106));
+    }
+
+    #[test]
+    fn a_pod_that_was_hit_itself_may_not_ask_and_its_node_goes_on() {
+        let mut paused = span("n1", 100, 140);
+        paused.touch.hosts.clear();
+        let at = |stream, through| excused(vec![paused.clone()], stream, through, 125).is_some();
+        assert!(at(Stream::ClusterIp, "n1") && at(Stream::Dns, "n1"));
+        assert!(!at(Stream::NodePort, "n1") && !at(Stream::ClusterIp, "n2"));
     }
 
     #[test]

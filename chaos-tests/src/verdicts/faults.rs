@@ -14,6 +14,13 @@ impl Verdict for Faults {
     fn check(&self, record: &Record) -> Result<String, String> {
         let failed: Vec<String> =
             record.spans.iter().filter_map(|span| Some(format!("{}: {}", span.what, span.error.as_ref()?))).collect();
-        if failed.is_empty() { Ok(format!("{} faults", record.spans.len())) } else { Err(failed.join("; ")) }
+        if !failed.is_empty() {
+            return Err(failed.join("; "));
+        }
+        let (all, skipped) = (record.spans.len(), record.spans.iter().filter(|span| span.skipped.is_some()).count());
+        if skipped * 2 > all {
+            return Err(format!("{skipped} of {all} had nothing to hit: the run proves little"));
+        }
+        Ok(format!("{} faults; {skipped} more had nothing to hit", all - skipped))
     }
 }

@@ -27,7 +27,7 @@ impl Verdict for Identities {
     }
 
     fn check(&self, record: &Record) -> Result<String, String> {
-        let (mut lines, mut count) = (0, 0);
+        let (mut lines, mut count, mut moved) = (0, 0, 0);
         for (name, diary) in &record.diaries {
             let lives = lives(diary);
             (lines, count) = (lines + diary.len(), count + lives.len());
@@ -41,9 +41,14 @@ impl Verdict for Identities {
                         life.0.as_secs_f64()
                     ));
                 }
+                moved += usize::from(latest.is_some_and(|before| before.2.node != life.2.node));
                 latest = Some(life);
             }
         }
-        Ok(format!("{} names, {count} lives, {lines} lines", record.diaries.len()))
+        if record.must_move && moved == 0 {
+            return Err("no identity moved to another node: nothing was given away".to_owned());
+        }
+        let names = record.diaries.len();
+        Ok(format!("{names} names, {count} lives, {moved} moves to another node, {lines} lines"))
     }
 }

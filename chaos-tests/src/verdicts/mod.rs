@@ -5,14 +5,22 @@ mod deployment;
 mod excused;
 mod excuses;
 mod faults;
+mod followed;
+mod gaps;
+mod given_away;
 mod identities;
 mod jobs;
 mod ranks;
+mod recovery;
+mod reigns;
 mod service;
 mod shared;
+pub mod times;
+mod undisturbed;
 mod watched;
 
 pub use excuses::Excuses;
+pub use reigns::{Reign, reigns};
 
 use crate::record::Record;
 
@@ -40,12 +48,20 @@ pub struct Judged {
 /// All of them, judged.
 pub fn judge(record: &Record) -> Vec<Judged> {
     let mut all = shared::judge(record);
-    let own: [&dyn Verdict; 8] = [
+    let own: [&dyn Verdict; 16] = [
         &watched::Watched,
+        &followed::OnAndOn,
         &identities::Identities,
+        &given_away::GivenAway,
         &jobs::Jobs,
         &deployment::Deployment,
+        &undisturbed::Undisturbed,
         &excused::Excused,
+        &gaps::Answered,
+        &gaps::Slow,
+        &recovery::NextWrite,
+        &recovery::AtWork,
+        &recovery::Replaced,
         &service::FullService,
         &completeness::Completeness,
         &faults::Faults,

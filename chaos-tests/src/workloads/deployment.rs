@@ -143,6 +143,15 @@ impl Workload for Deployment {
     async fn finish(&self, c: &Context) -> Result<()> {
         let Some(replicas) = c.record.lock().targets.last().map(|target| target.replicas) else { return Ok(()) };
         let begun = c.now();
+        // Whether the last word reached anybody before it was over, nobody knows.
+        let body = json!({"spec": {"replicas": replicas}});
+        let said =
+            async |at: usize| matches!(c.api.ask(at, Method::PATCH, &path(), Some(&body)).await, Answer::Said(200, _));
+        let mut at = 0;
+        while !said(at).await && c.now() < begun + PATIENCE {
+            at = (at + 1) % c.api.names().len().max(1);
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
         let (what, mut last) = (format!("deployment {NAME} ends with exactly {replicas} pods"), String::new());
         let mut after = None;
         while after.is_none() && c.now() < begun + PATIENCE {

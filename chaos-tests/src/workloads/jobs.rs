@@ -2,13 +2,13 @@
 
 use super::{Context, Diary, NAMESPACE, Workload};
 use crate::lab::Answer;
-use crate::record::JobEnd;
+use crate::record::{JobEnd, Line};
 use crate::steps::BUSYBOX;
 use anyhow::Result;
 use async_trait::async_trait;
 use http::Method;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 const COMPLETIONS: u32 = 4;
@@ -56,7 +56,12 @@ impl Jobs {
     fn end(&self, name: &str, job: &Value, c: &Context) -> JobEnd {
         let status = &job["status"];
         let lines = self.0.read(c.uptime()).remove(name).unwrap_or_default();
-        let ran: BTreeSet<u32> = lines.iter().filter_map(|line| line.word.trim().parse().ok()).collect();
+        let mut ran: BTreeMap<u32, Vec<Line>> = BTreeMap::new();
+        for line in lines {
+            if let Ok(index) = line.word.trim().parse() {
+                ran.entry(index).or_default().push(line);
+            }
+        }
         JobEnd {
             name: name.to_owned(),
             completions: COMPLETIONS,

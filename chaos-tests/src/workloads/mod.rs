@@ -1,7 +1,10 @@
 //! What goes on in the cluster while things happen to it, one file each.
 
+mod beats;
+mod cli;
 mod deployment;
 mod diary;
+mod follow;
 mod http;
 mod jobs;
 mod leaders;
@@ -13,18 +16,23 @@ mod user;
 mod watchers;
 
 pub use diary::Diary;
-pub(crate) use http::page;
+pub(crate) use http::{asker_said, page};
 
 use crate::cluster::Cluster;
 use crate::invariants::{Event, Seen};
 use crate::lab::Api;
 use crate::record::{Record, Request, Stream};
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use async_trait::async_trait;
 use parking_lot::Mutex;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+use tokio::io::AsyncWriteExt;
+
+/// Longer than our CLI tries all masters.
+const CLI_PATIENCE: Duration = Duration::from_secs(45);
 
 /// Where all of it lives.
 pub const NAMESPACE: &str = "chaos";
@@ -35,10 +43,15 @@ pub trait Workload: Send + Sync {
     /// Its name.
     fn name(&self) -> &'static str;
 
+    /// It only looks on, and goes on until nobody writes any more ([`Context::closed`]).
+    fn watches(&self) -> bool {
+        false
+    }
+
     /// Makes what it needs.
     async fn prepare(&self, c: &Context) -> Result<()>;
 
-    /// Works until [`Context::over`].
+    /// Works until [`Context::over`]; who watches, until [`Context::closed`].
     async fn run(&self, c: &Context) -> Result<()>;
 
     /// After everything was healed: looks at the end.
@@ -57,6 +70,9 @@ pub fn all(diary: &Diary) -> Vec<Arc<dyn Workload>> {
         Arc::new(stateful_set::StatefulSet(diary.clone())),
         Arc::new(jobs::Jobs(diary.clone())),
         Arc::new(user::User),
+        Arc::new(cli::Cli),
+        Arc::new(follow::Follow),
+        Arc::new(beats::Beats),
     ]
 }
 
@@ -213,6 +229,33 @@ impl Context {
     pub async fn kubectl(&self, line: &str) -> Result<String> {
         let (cluster, line) = (self.cluster.clone(), format!("-n {NAMESPACE} --request-timeout=10s {line}"));
         tokio::task::spawn_blocking(move || cluster.k(&line)).await?
+    }
+
+    /// Our own CLI, its words split at spaces, with something to read.
+    ///
+    /// # Errors
+    /// It fails, or does not end.
+    pub async fn cli_with(&self, line: &str, input: &str) -> Result<String> {
+        let mut command = tokio::process::Command::from(self.cluster.raftsman_command(line));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn()?;
+        if let Some(mut stdin) = child.stdin.take() {
+            stdin.write_all(input.as_bytes()).await?;
+        }
+        let ended = tokio::time::timeout(CLI_PATIENCE, child.wait_with_output()).await;
+        let output =
+            ended.with_context(|| format!("raftsman {line}: no end within {} s", CLI_PATIENCE.as_secs()))??;
+        let said = String::from_utf8_lossy(&output.stderr);
+        anyhow::ensure!(output.status.success(), "raftsman {line}: {}", said.trim());
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Our own CLI, its words split at spaces.
+    ///
+    /// # Errors
+    /// It fails, or does not end.
+    pub async fn cli(&self, line: &str) -> Result<String> {
+        self.cli_with(line, "").await
     }
 
     /// `kubectl apply` of a manifest; again while masters are away.

@@ -18,12 +18,15 @@ fn change(pod: &Value, gone: bool, at: Duration) -> Option<PodChange> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
     let ready = conditions.into_iter().any(|one| one["type"] == "Ready" && one["status"] == "True");
+    let restarts = pod["status"]["containerStatuses"].as_array().into_iter().flatten();
     Some(PodChange {
         at,
         revision: metadata["resourceVersion"].as_str()?.parse().ok()?,
         name: text(&metadata["name"]),
+        uid: text(&metadata["uid"]),
         app: text(&metadata["labels"]["app"]),
         node: text(&pod["spec"]["nodeName"]),
+        restarts: restarts.filter_map(|one| one["restartCount"].as_u64()).sum(),
         gone,
         deleting: metadata["deletionTimestamp"].is_string(),
         ready,

@@ -79,6 +79,10 @@ impl Workload for Watchers {
         "watchers"
     }
 
+    fn watches(&self) -> bool {
+        true
+    }
+
     async fn prepare(&self, _: &Context) -> Result<()> {
         Ok(())
     }
