@@ -46,6 +46,7 @@ pub(super) async fn client() -> Client {
         metrics: Metrics::default(),
         shutdown: CancellationToken::new(),
         address: "127.0.0.1:6443".to_owned(),
+        itself: http::HeaderValue::from_static("127.0.0.1:6443"),
         backup: Some(crate::BackupSource { cluster_id: "c-1".to_owned(), ..crate::BackupSource::default() }),
     };
     Client { front: Arc::new(front), store }

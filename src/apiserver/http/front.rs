@@ -11,7 +11,7 @@ use crate::backup::BackupSource;
 use crate::stream::NodeClients;
 use crate::write::Api;
 use bytes::Bytes;
-use http::header::{ETAG, HeaderValue, IF_NONE_MATCH, USER_AGENT};
+use http::header::{ETAG, HeaderName, HeaderValue, IF_NONE_MATCH, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request};
 use hyper::body::Body as HttpBody;
@@ -29,6 +29,9 @@ use tokio_util::sync::CancellationToken;
 /// Who sent a request, or why nobody is known.
 pub(crate) type Who = Result<UserInfo, String>;
 
+/// The header that names the master which answers.
+const MASTER: HeaderName = HeaderName::from_static("raftsman-master");
+
 /// What answers requests, shared by all connections.
 pub(crate) struct Front {
     pub api: Arc<Api>,
@@ -39,6 +42,8 @@ pub(crate) struct Front {
     pub shutdown: CancellationToken,
     /// `host:port` that clients reach this server by.
     pub address: String,
+    /// The same in every answer: behind a virtual address nothing else tells a client that it moved to another master.
+    pub itself: HeaderValue,
     /// What backups say about the cluster; `None`: none are made.
     pub backup: Option<BackupSource>,
 }
@@ -65,6 +70,16 @@ impl Asked {
 impl Front {
     /// Answers a request.
     pub(crate) async fn handle<B>(self: &Arc<Self>, request: Request<B>, who: Who) -> Answer
+    where
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let mut answer = self.answer(request, who).await;
+        answer.headers_mut().insert(MASTER, self.itself.clone());
+        answer
+    }
+
+    async fn answer<B>(self: &Arc<Self>, request: Request<B>, who: Who) -> Answer
     where
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn Error + Send + Sync>>,

@@ -10,7 +10,7 @@ use crate::backup::BackupSource;
 use crate::stream::NodeClients;
 use crate::write::Api;
 use futures::FutureExt as _;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -63,13 +63,15 @@ impl Server {
         backup: Option<BackupSource>,
     ) -> Result<Self, ServerError> {
         let (config, clients) = configure(tls).map_err(ServerError::Tls)?;
+        let address = address.into();
         let front = Front {
             api,
             nodes,
             operations,
             metrics: Metrics::default(),
             shutdown: CancellationToken::new(),
-            address: address.into(),
+            itself: HeaderValue::from_str(&address).unwrap_or(HeaderValue::from_static("master")),
+            address,
             backup,
         };
         Ok(Self { front: Arc::new(front), acceptor: TlsAcceptor::from(config), clients })

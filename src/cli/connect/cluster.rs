@@ -106,8 +106,7 @@ impl Cluster {
     /// A long answer, line by line.
     pub async fn lines(&self, path: &str, accept: &str) -> Result<Lines, Failure> {
         let answer = self.send(build(Method::GET, path, Some(("accept", accept)), Vec::new())?).await?;
-        let served = answer.extensions().get::<ServedBy>().copied().unwrap_or(ServedBy(0));
-        Ok(Lines::new(answer.into_body(), Arc::clone(&self.masters), served))
+        Ok(Lines::new(answer, Arc::clone(&self.masters)))
     }
 
     /// The whole answer, within the user's patience.

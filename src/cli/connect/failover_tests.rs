@@ -93,6 +93,23 @@ async fn lines_end_in_an_error_when_the_master_dies_or_falls_silent() {
     assert!(lines.next().await.unwrap_err().contains("no longer answers"));
 }
 
+#[tokio::test]
+async fn lines_end_in_an_error_when_their_address_has_moved_to_another_master() {
+    let fake = Fake::new();
+    let moved = fake
+        .server(|line| {
+            if line.contains("/watch") {
+                return Answer::By("m1", Box::new(Answer::Open("a\n".to_owned())));
+            }
+            Answer::By("m2", Box::new(Answer::Json(200, "{}".to_owned())))
+        })
+        .await;
+    let cluster = fake.cluster(&[moved.address]).await;
+    let mut lines = cluster.lines("/watch", "*/*").await.unwrap();
+    assert_eq!(lines.next().await.unwrap().unwrap(), "a\n");
+    assert!(lines.next().await.unwrap_err().contains("no longer answers"));
+}
+
 /// A server that answers a write's first attempt with nothing.
 fn lost() -> impl Fn(&str) -> Answer + Send + Sync + 'static {
     |_| Answer::Nothing

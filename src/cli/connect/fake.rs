@@ -26,6 +26,8 @@ pub(crate) enum Answer {
     Broken(String),
     /// The connection breaks without an answer.
     Nothing,
+    /// One of the above, with the name of a master.
+    By(&'static str, Box<Answer>),
 }
 
 type Script = dyn Fn(&str) -> Answer + Send + Sync;
@@ -183,14 +185,18 @@ async fn request(stream: &mut (impl AsyncReadExt + Unpin)) -> Option<(String, Ve
 
 /// False: the connection ends.
 async fn reply(stream: &mut (impl AsyncWriteExt + Unpin), answer: Answer) -> bool {
-    let open = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
+    let (by, answer) = match answer {
+        Answer::By(name, answer) => (format!("{}: {name}\r\n", crate::connect::masters::MASTER), *answer),
+        answer => (String::new(), answer),
+    };
+    let open = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{by}transfer-encoding: chunked\r\n\r\n");
     let chunk = |text: &str| {
         if text.is_empty() { String::new() } else { format!("{:x}\r\n{text}\r\n", text.len()) }
     };
     match answer {
         Answer::Json(code, body) => {
             let text = format!(
-                "HTTP/1.1 {code} Code\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+                "HTTP/1.1 {code} Code\r\ncontent-type: application/json\r\n{by}content-length: {}\r\n\r\n{body}",
                 body.len()
             );
             stream.write_all(text.as_bytes()).await.is_ok() && stream.flush().await.is_ok()
@@ -206,6 +212,6 @@ async fn reply(stream: &mut (impl AsyncWriteExt + Unpin), answer: Answer) -> boo
             let _ = stream.flush().await;
             false
         }
-        Answer::Nothing => false,
+        Answer::Nothing | Answer::By(..) => false,
     }
 }

@@ -1,7 +1,8 @@
 //! A long answer, read line by line, that notices when its master is gone without a word.
 
-use crate::connect::masters::{Masters, ServedBy};
+use crate::connect::masters::{MASTER, Masters, ServedBy};
 use bytes::{Buf, Bytes, BytesMut};
+use http::{HeaderValue, Response};
 use http_body_util::BodyExt as _;
 use kube::client::Body;
 use std::sync::Arc;
@@ -18,11 +19,15 @@ pub struct Lines {
     ended: bool,
     masters: Arc<Masters>,
     served: ServedBy,
+    /// Who that was, should its address move to another.
+    who: Option<HeaderValue>,
 }
 
 impl Lines {
-    pub(super) fn new(body: Body, masters: Arc<Masters>, served: ServedBy) -> Self {
-        Self { body, buffer: BytesMut::new(), scanned: 0, ended: false, masters, served }
+    pub(super) fn new(answer: Response<Body>, masters: Arc<Masters>) -> Self {
+        let served = answer.extensions().get::<ServedBy>().copied().unwrap_or(ServedBy(0));
+        let who = answer.headers().get(MASTER).cloned();
+        Self { body: answer.into_body(), buffer: BytesMut::new(), scanned: 0, ended: false, masters, served, who }
     }
 
     /// The next line, with its end if it has one; `None` at the end of the answer.
@@ -52,7 +57,7 @@ impl Lines {
                 }
                 Ok(Some(Err(error))) => return Err(self.lost(&error.to_string())),
                 Ok(None) => self.ended = true,
-                Err(_) if self.masters.probe(self.served.0).await => {}
+                Err(_) if self.masters.probe(self.served.0, self.who.as_ref()).await => {}
                 Err(_) => return Err(self.lost("it no longer answers")),
             }
         }

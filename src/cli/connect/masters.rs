@@ -9,7 +9,7 @@ use crate::kubeconfig::Access;
 use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use http::{Method, Request, Response, StatusCode, Uri};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use kube::client::{Body, ClientBuilder};
 use kube::{Client, Config};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,6 +28,9 @@ const LONG_PATIENCE: Duration = Duration::from_secs(60);
 const PROBE: Duration = Duration::from_secs(2);
 /// Until one master's whole answer: longer than it may wait for a leader.
 const ONE: Duration = Duration::from_secs(3);
+
+/// The header by which a master says who it is: behind a virtual address that is another one from time to time.
+pub(super) const MASTER: &str = "raftsman-master";
 
 /// Which master answered; an extension of every response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,15 +141,18 @@ impl Masters {
         }
     }
 
-    /// It answers, whatever it says.
-    pub async fn probe(&self, at: usize) -> bool {
+    /// It answers, whatever it says, and is still the one that said it was `who`.
+    pub(super) async fn probe(&self, at: usize, who: Option<&HeaderValue>) -> bool {
         let Some((_, client)) = self.peer(at) else {
             return false;
         };
         let Ok(request) = Request::get("/livez").body(Body::empty()) else {
             return false;
         };
-        tokio::time::timeout(PROBE, client.send(request)).await.is_ok_and(|answer| answer.is_ok())
+        let Ok(Ok(answer)) = tokio::time::timeout(PROBE, client.send(request)).await else {
+            return false;
+        };
+        who.is_none_or(|who| answer.headers().get(MASTER).is_none_or(|now| now == who))
     }
 
     /// Reads a path of one, without failover: the code and the body.
