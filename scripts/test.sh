@@ -62,7 +62,7 @@ step "unit and room tests"
 cargo nextest run --locked --workspace --no-fail-fast
 
 step "simulation of the store"
-"$CARGO_TARGET_DIR/debug/raftsman-sim" --seeds 0..400
+"$CARGO_TARGET_DIR/debug/raftsman-sim" --seeds 0..1000
 
 if command -v systemd-analyze >/dev/null; then
   step "systemd unit"

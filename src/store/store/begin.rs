@@ -14,6 +14,10 @@ use crate::raft::types::{Member, Raft};
 use crate::rt::{self, Instant};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// Between two tries to hear from a leader whether this member has caught up.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// Starts Raft, with an empty disk after finding out how, and follows it to its end.
 pub(super) async fn run(
@@ -100,8 +104,11 @@ async fn catch_up(core: &Core, log: LogStorage) -> bool {
     loop {
         match core.read().await {
             Ok(_) => break,
-            Err(StoreError::Closed | StoreError::Storage(_)) => return false,
-            Err(_) => {}
+            Err(StoreError::Closed) => return false,
+            // It serves no more: its disk failed, or it was removed while it was away.
+            Err(_) if core.check().is_err() => return false,
+            // No leader within a read's patience, or too many readers wait.
+            Err(_) => rt::sleep(AGAIN).await,
         }
     }
     let cleared = rt::blocking(move || log.log().set_rejoining(false)).await;
