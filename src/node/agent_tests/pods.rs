@@ -169,9 +169,11 @@ async fn a_volume_that_outgrows_its_limit_evicts_its_pod() {
     wanted["spec"]["volumes"] = json!([{"name": "scratch", "emptyDir": {"sizeLimit": "16Ki"}}]);
     let dir = raftsman_runtime::border::Pods::pod_dir(&*bench.pods, "p1").join("volumes/scratch");
     std::fs::create_dir_all(&dir).unwrap();
-    std::fs::write(dir.join("file"), vec![1; 64 << 10]).unwrap();
     let agent = bench.agent(&[&master]);
     master.put("pods", "default", "p1", wanted);
+    // Only then: a pod that is evicted before its container began has none that ends.
+    bench.phase("p1", "Running").await;
+    std::fs::write(dir.join("file"), vec![1; 64 << 10]).unwrap();
     let text = "Usage of EmptyDir volume \"scratch\" exceeds the limit \"16Ki\". ";
     // Which of the two comes first is nobody's promise.
     let (mut told, mut failed) = (None, None);
