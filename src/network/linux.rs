@@ -44,6 +44,7 @@ struct Pods {
     host: Conn,
     place: Option<(Place, Uplink)>,
     ipam: Option<Ipam>,
+    peers: Vec<PeerNode>,
 }
 
 impl LinuxNetwork {
@@ -73,7 +74,7 @@ impl LinuxNetwork {
         let table = Table::new(config.table, socket.await?);
         let network = Self {
             prefix: config.prefix,
-            pods: Mutex::new(Pods { host, place: None, ipam: None }),
+            pods: Mutex::new(Pods { host, place: None, ipam: None, peers: Vec::new() }),
             table: Arc::new(Mutex::new(table)),
             resolver: Mutex::new(Resolver::new(namespace.clone())),
             namespace,
@@ -132,6 +133,7 @@ impl Network for LinuxNetwork {
 
     async fn set_peers(&self, peers: &[PeerNode]) -> Result<(), NetworkError> {
         let mut pods = self.pods.lock().await;
+        pods.peers = peers.to_vec();
         let (conn, place, ..) = pods.ready()?;
         host::set_peers(conn, &place, peers).await
     }
@@ -199,6 +201,24 @@ impl Network for LinuxNetwork {
         self.with_table(move |table| table.set_host_ports(&ports)).await
     }
 
+    async fn verify(&self) -> Result<(), NetworkError> {
+        let mut errors = Vec::new();
+        let mut note = |result: Result<(), NetworkError>| errors.extend(result.err().map(|e| e.to_string()));
+        note(self.with_table(Table::verify).await);
+        let mut pods = self.pods.lock().await;
+        let peers = pods.peers.clone();
+        let (conn, place, uplink, _) = pods.ready()?;
+        note(host::configure(conn, &self.namespace, &place).await.map(drop));
+        let there: BTreeSet<_> = conn.routes().await?.into_iter().map(|route| route.destination).collect();
+        for attached in pods::list(conn, &self.prefix).await?.0 {
+            if !there.contains(&attached.ip.into()) {
+                note(pods::outside(conn, &self.namespace, &attached, &uplink).await);
+            }
+        }
+        note(host::set_peers(conn, &place, &peers).await);
+        host::join(errors, "look at the node's network")
+    }
+
     async fn teardown(&self) -> Result<(), NetworkError> {
         let mut errors = Vec::new();
         let mut note = |result: Result<(), NetworkError>| errors.extend(result.err().map(|e| e.to_string()));
@@ -214,7 +234,7 @@ impl Network for LinuxNetwork {
             Err(error) => note(Err(error)),
         }
         note(host::teardown(&pods.host).await);
-        (pods.place, pods.ipam) = (None, None);
+        (pods.place, pods.ipam, pods.peers) = (None, None, Vec::new());
         host::join(errors, "teardown of the node's network")
     }
 }

@@ -5,7 +5,6 @@ use crate::facts::{Machine, node_object, says};
 use crate::promise::{Renewals, Standing};
 use crate::reconcile::{MainLoop, Shared, kept_host_ports, pod_cidr};
 use crate::service::{AgentService, serve};
-use crate::spec::Resolver;
 use crate::stream::{Cache, Client, Desired, Identity, Outbox};
 use crate::world::World;
 use jiff::Timestamp;
@@ -116,11 +115,11 @@ impl Agent {
             known,
         };
         let address = SocketAddr::new(config.address, config.ports.node);
-        let host = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
         let shared = Arc::new(Shared {
             machine: Machine::look(&state),
-            resolver: Resolver { cluster, domain: config.network.domain.clone(), host },
+            cluster_dns: cluster,
             network_ready: watch::Sender::new(false),
+            network_problem: watch::Sender::new(None),
             host_ports: watch::Sender::new(kept_host_ports(doors.pods.as_ref(), &world).await),
             slots: Shared::slots(),
             own_node: Notify::new(),
@@ -160,6 +159,7 @@ fn make(dir: &std::path::Path) -> Result<(), AgentError> {
 /// Keeps the masters' picture of this node true.
 async fn tell_node(shared: Arc<Shared>) {
     let mut network = shared.network_ready.subscribe();
+    let mut problem = shared.network_problem.subscribe();
     // "Not ready", though only for a moment, would have all its pods evicted.
     let known = shared.world.read().node(&shared.config.name).is_some_and(|node| pod_cidr(node).is_some());
     if known {
@@ -173,7 +173,9 @@ async fn tell_node(shared: Arc<Shared>) {
             since = Timestamp::now();
         }
         let images = shared.images.list().await.unwrap_or_default();
-        let node = node_object(&shared.config, &shared.machine, &images, ready, since);
+        let why = problem.borrow_and_update().clone();
+        let network_state = if ready { Ok(()) } else { Err(why.as_deref()) };
+        let node = node_object(&shared.config, &shared.machine, &images, network_state, since);
         match serde_json::to_vec(&node) {
             Ok(json) => shared.outbox.node(json.into()),
             Err(error) => tracing::error!(%error, "the node's object cannot be written"),
@@ -182,6 +184,7 @@ async fn tell_node(shared: Arc<Shared>) {
         let told = held.is_some_and(|held| says(&held, &node));
         tokio::select! {
             changed = network.changed() => if changed.is_err() { return },
+            Ok(()) = problem.changed() => {}
             () = shared.own_node.notified() => {}
             () = tokio::time::sleep(if told { IMAGES } else { AGAIN }) => if !told { shared.outbox.node_again() },
         }

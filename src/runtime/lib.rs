@@ -10,12 +10,14 @@ pub mod border;
 mod cgroup;
 mod hex;
 mod images;
+mod parts;
 mod pods;
 mod preflight;
 pub mod supervisor;
 mod sys;
 
 pub use images::{ImageStore, ImageStoreConfig};
+pub use parts::mount_part;
 pub use pods::{LocalPods, PodsConfig, purge};
 pub use preflight::preflight;
 pub use sys::send_frame;

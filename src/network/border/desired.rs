@@ -68,6 +68,10 @@ pub struct Endpoint {
     pub hostname: Option<String>,
     /// `ready`: not-ready ones are listed for DNS with `publishNotReadyAddresses` only.
     pub ready: bool,
+    /// `serving`: as ready, but for its pod being deleted.
+    pub serving: bool,
+    /// `terminating`: its pod is being deleted. If it serves, it is used where nobody is ready.
+    pub terminating: bool,
 }
 
 /// A port of this machine that leads to one of its pods (`hostPort`).

@@ -34,6 +34,9 @@ pub trait Network: Send + Sync + 'static {
     /// earlier process left are not lost for a moment.
     async fn set_host_ports(&self, ports: &[HostPort]) -> Result<(), NetworkError>;
 
+    /// Looks at what the kernel has of all that, and puts back what somebody else took away. What is whole stays untouched.
+    async fn verify(&self) -> Result<(), NetworkError>;
+
     /// Takes everything of ours off this machine's network.
     async fn teardown(&self) -> Result<(), NetworkError>;
 }

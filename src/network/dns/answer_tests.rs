@@ -33,7 +33,15 @@ fn entry(name: &str, ips: &[&str]) -> ServiceEntry {
 
 fn endpoint(last: u8, hostname: Option<&str>, ready: bool) -> Endpoint {
     let ip = Ipv4Addr::new(10, 244, 1, last).into();
-    Endpoint { ip, port: 33060, local: false, hostname: hostname.map(str::to_owned), ready }
+    Endpoint {
+        ip,
+        port: 33060,
+        local: false,
+        hostname: hostname.map(str::to_owned),
+        ready,
+        serving: ready,
+        terminating: false,
+    }
 }
 
 fn table() -> Table {

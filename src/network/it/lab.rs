@@ -242,7 +242,7 @@ pub fn local(service: &ServiceEntry, number: u8) -> ServiceEntry {
 }
 
 pub fn endpoint(ip: Ipv4Addr, port: u16) -> Endpoint {
-    Endpoint { ip: ip.into(), port, local: false, hostname: None, ready: true }
+    Endpoint { ip: ip.into(), port, local: false, hostname: None, ready: true, serving: true, terminating: false }
 }
 
 /// A service of one port: 80 leads to port 8080 of the pods.

@@ -136,6 +136,54 @@ async fn a_table_that_somebody_flushed_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_took_away_is_put_back_without_being_told() {
+    let lab = Lab::new(2).await;
+    let (a, b, client) = (lab.pod(0, "a").await, lab.pod(1, "b").await, lab.pod(0, "client").await);
+    tcp_server(&a.netns, "a", 8080);
+    tcp_server(&b.netns, "b", 8080);
+    let web = service("web", "10.96.1.1", &[&a]);
+    let mut other = service("other", "10.96.1.2", &[&a, &b, &client]);
+    other.affinity = raftsman_network::border::Affinity::ClientIp(60);
+    (other.external_local, other.ports[0].node_port) = (true, Some(30001));
+    lab.serve(&[web.clone(), other.clone()]).await;
+    // Chains of before stay.
+    other.ports[0].endpoints.pop();
+    lab.serve(&[web, other]).await;
+    let host = &lab.hosts[0];
+    let whole = async || {
+        assert_eq!(ask(&client.netns, "10.96.1.1:80").server, "a");
+        assert_eq!(ask(&client.netns, &format!("{}:8080", b.ip)).server, "b");
+        assert_eq!(ask(&host.netns, &format!("{}:8080", a.ip)).server, "a");
+    };
+    // Addresses tell when they were given.
+    let inventory = async || {
+        let mut all = host.netns.inventory().await;
+        all.iter_mut().for_each(|line| *line = line.split(", CacheInfo").next().unwrap_or_default().to_owned());
+        all
+    };
+    let handles = || host.netns.run(|| program("nft", &["-a", "list", "table", "ip", "raftsman"])).map(|it| it.stdout);
+    let (before, rules) = (inventory().await, handles());
+    host.network.verify().await.unwrap();
+    assert_eq!((inventory().await, handles() == rules), (before.clone(), true), "what is whole stays as it is");
+    whole().await;
+    // All but the pods' interfaces, which are called otherwise.
+    let (netns, prefix) = (Some(host.netns.path().to_owned()), "zz".to_owned());
+    let config = raftsman_network::LinuxConfig { netns, prefix, ..Default::default() };
+    let vandal = raftsman_network::LinuxNetwork::new(config).await.unwrap();
+    vandal.teardown().await.unwrap();
+    assert!(try_ask(&client.netns, "10.96.1.1:80").is_err());
+    host.network.verify().await.unwrap();
+    assert_eq!(inventory().await, before);
+    whole().await;
+    // The rules alone, of a table that stays.
+    if host.netns.run(|| program("nft", &["flush", "table", "ip", "raftsman"])).is_some_and(|it| it.status.success()) {
+        assert!(try_ask(&client.netns, "10.96.1.1:80").is_err());
+        host.network.verify().await.unwrap();
+        whole().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn teardown_leaves_nothing() {
     let lab = Lab::new(2).await;
     let spare = lab.host(7).await;

@@ -85,6 +85,8 @@ impl Kernel {
 
 fn endpoints() -> impl Strategy<Value = Vec<Endpoint>> {
     let one = (1u8..8, any::<bool>(), prop::bool::weighted(0.9)).prop_map(|(last, local, ready)| Endpoint {
+        serving: true,
+        terminating: !ready && last % 2 == 0,
         ip: Ipv4Addr::new(10, 244, 0, last).into(),
         port: 8080,
         local,

@@ -33,7 +33,15 @@ fn entry(host: &HostPort) -> ServiceEntry {
             protocol: *protocol,
             port: *port,
             node_port: address.is_none().then_some(*port),
-            endpoints: vec![Endpoint { ip: to.ip(), port: to.port(), local: true, hostname: None, ready: true }],
+            endpoints: vec![Endpoint {
+                ip: to.ip(),
+                port: to.port(),
+                local: true,
+                hostname: None,
+                ready: true,
+                serving: true,
+                terminating: false,
+            }],
         }],
     }
 }

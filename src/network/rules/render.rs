@@ -53,7 +53,8 @@ fn addresses(ips: &[IpAddr]) -> impl Iterator<Item = Ipv4Addr> {
     })
 }
 
-/// A port's ready endpoints: all of them, and the node's own.
+/// A port's usable endpoints: all of them, and the node's own. Where none is ready, those that end but serve are better than
+/// none (KEP-1672).
 #[derive(Default)]
 struct Ready {
     all: Vec<SocketAddrV4>,
@@ -62,22 +63,24 @@ struct Ready {
 
 impl Ready {
     fn of(endpoints: &[Endpoint]) -> Self {
-        let mut ready = Self::default();
-        for endpoint in endpoints.iter().filter(|e| e.ready && e.port != 0) {
-            let IpAddr::V4(ip) = endpoint.ip else {
-                continue;
-            };
+        Self { all: usable(endpoints, |_| true), local: usable(endpoints, |e| e.local) }
+    }
+}
+
+fn usable(endpoints: &[Endpoint], counts: impl Fn(&Endpoint) -> bool) -> Vec<SocketAddrV4> {
+    let choose = |fit: fn(&Endpoint) -> bool| {
+        let mut found = Vec::new();
+        for endpoint in endpoints.iter().filter(|e| e.port != 0 && counts(e) && fit(e)) {
+            let IpAddr::V4(ip) = endpoint.ip else { continue };
             let address = SocketAddrV4::new(ip, endpoint.port);
-            if ready.all.contains(&address) {
-                continue;
-            }
-            ready.all.push(address);
-            if endpoint.local {
-                ready.local.push(address);
+            if !found.contains(&address) {
+                found.push(address);
             }
         }
-        ready
-    }
+        found
+    };
+    let ready = choose(|e| e.ready);
+    if ready.is_empty() { choose(|e| e.serving && e.terminating) } else { ready }
 }
 
 fn add(rules: &mut Ruleset, plan: &Plan, ready: &Ready) {

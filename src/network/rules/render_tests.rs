@@ -8,7 +8,15 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 const RESOLVER: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 10);
 
 fn endpoint(last: u8, local: bool) -> Endpoint {
-    Endpoint { ip: Ipv4Addr::new(10, 244, 0, last).into(), port: 8080, local, hostname: None, ready: true }
+    Endpoint {
+        ip: Ipv4Addr::new(10, 244, 0, last).into(),
+        port: 8080,
+        local,
+        hostname: None,
+        ready: true,
+        serving: true,
+        terminating: false,
+    }
 }
 
 fn service(endpoints: Vec<Endpoint>) -> ServiceEntry {
@@ -109,4 +117,26 @@ fn the_resolvers_address_and_ipv6_are_not_balanced() {
     dns.external_ips.clear();
     dns.ports[0].node_port = None;
     assert_eq!(render_service(&dns, RESOLVER), crate::rules::model::Ruleset::default());
+}
+
+#[test]
+fn endpoints_that_end_serve_where_nobody_is_ready() {
+    let ending = |last, local, serving| Endpoint { ready: false, serving, terminating: true, ..endpoint(last, local) };
+    let starting = |last| Endpoint { ready: false, serving: false, ..endpoint(last, true) };
+    let (cluster, node) = (front(Some("10.96.1.1"), 80), front(None, 30001));
+    let leads = |endpoints: Vec<Endpoint>, front: Front, base: u32| -> Vec<u8> {
+        let entry = ServiceEntry { external_local: true, ..service(endpoints) };
+        let rules = render_service(&entry, RESOLVER);
+        let slots = rules.slots.range(Slot { front, index: base }..Slot { front, index: base + 9 });
+        slots.map(|(_, to)| to.ip().octets()[3]).collect()
+    };
+    for (endpoints, all, local) in [
+        (vec![endpoint(1, true), ending(2, true, true)], vec![1], vec![1]),
+        (vec![ending(1, true, true), ending(2, false, true), ending(3, true, false)], vec![1, 2], vec![1]),
+        (vec![ending(1, true, true), endpoint(2, false)], vec![2], vec![1]),
+        (vec![ending(1, true, false), starting(2)], vec![], vec![]),
+    ] {
+        assert_eq!(leads(endpoints.clone(), cluster, 0), all, "{endpoints:?}");
+        assert_eq!(leads(endpoints.clone(), node, LOCAL_BASE), local, "{endpoints:?}");
+    }
 }

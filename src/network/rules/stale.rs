@@ -29,6 +29,12 @@ impl Stale {
         (!allowed.is_empty()).then_some(Self { allowed, node: Some(node) })
     }
 
+    /// Takes in what is stale since; the later word on a front counts.
+    pub fn extend(&mut self, later: Self) {
+        self.allowed.extend(later.allowed);
+        self.node = later.node;
+    }
+
     /// True if the flow leads where it may not.
     pub fn hits(&self, flow: &Flow) -> bool {
         if flow.protocol != protocol_number(Protocol::Udp) {
@@ -100,5 +106,11 @@ mod tests {
             assert_eq!(stale.hits(&flow(protocol, destination, replier)), hit, "{destination} {replier}");
         }
         assert_eq!(Stale::between(&new, &new, node), None);
+        // What was refused is taken up with what comes after.
+        let mut kept = Stale::default();
+        assert!(!kept.hits(&flow(17, "10.96.1.1:53", a)));
+        kept.extend(stale);
+        kept.extend(Stale::between(&rules(port, &[b]), &rules(port, &[a]), node).unwrap());
+        assert!(kept.hits(&flow(17, "10.96.1.1:53", a)) && !kept.hits(&flow(17, "10.89.0.21:30053", a)));
     }
 }

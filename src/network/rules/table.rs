@@ -2,6 +2,7 @@
 
 use crate::border::{HostPort, NetworkError, ServiceEntry};
 use crate::nft::{Attrs, Data, Element, NftError, NftSocket, Op, attribute, attributes, delete_flows};
+use crate::rules::balance::balancer;
 use crate::rules::board::{Board, ServiceKey};
 use crate::rules::model::Balancer;
 use crate::rules::place::Place;
@@ -10,8 +11,9 @@ use crate::rules::{diff, encode, host_ports, layout};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// `NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETTABLE` and `NFT_MSG_GETSETELEM`.
+/// `NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETTABLE`, `NFT_MSG_GETRULE` and `NFT_MSG_GETSETELEM`.
 const GET_TABLE: u16 = (10 << 8) | 1;
+const GET_RULES: u16 = (10 << 8) | 7;
 const GET_ELEMENTS: u16 = (10 << 8) | 13;
 
 /// Our table of one network namespace. Blocking.
@@ -25,6 +27,8 @@ pub struct Table {
     chains: BTreeSet<Balancer>,
     /// The kernel's table is what the board says.
     true_to_board: bool,
+    /// Flows to be deleted once it is.
+    stale: Stale,
 }
 
 impl Table {
@@ -38,6 +42,7 @@ impl Table {
             host_ports: Vec::new(),
             chains: BTreeSet::new(),
             true_to_board: false,
+            stale: Stale::default(),
         }
     }
 
@@ -97,6 +102,34 @@ impl Table {
         self.rebuild()
     }
 
+    /// Builds the table anew if somebody else took it, or rules of it, away.
+    pub fn verify(&mut self) -> Result<(), NetworkError> {
+        let Some(place) = self.place.filter(|_| self.true_to_board) else {
+            return Ok(());
+        };
+        let expected =
+            layout::base(&place).into_iter().chain(self.chains.iter().flat_map(|chain| balancer(chain, &place)));
+        let expected = expected.filter(|op| matches!(op, Op::AddRule { .. })).count();
+        let found = self.rules().map_err(|e| self.error(&e))?;
+        if found == expected {
+            return Ok(());
+        }
+        tracing::warn!(table = self.name, found, expected, "somebody else changed the table's rules; building it anew");
+        self.true_to_board = false;
+        self.rebuild()
+    }
+
+    /// How many rules the kernel's table has.
+    fn rules(&mut self) -> Result<usize, NftError> {
+        let mut attrs = Attrs::default();
+        attrs.text(1, &self.name);
+        let mut found = 0;
+        match self.socket.dump(GET_RULES, &attrs, "list rules", |_| found += 1) {
+            Err(error) if error.errno() == Some(libc::ENOENT) => Ok(0),
+            read => read.map(|()| found),
+        }
+    }
+
     /// The services' rules.
     pub fn set_services(
         &mut self,
@@ -138,7 +171,10 @@ impl Table {
     ) -> Result<(), NetworkError> {
         let board = self.board.get_or_insert_with(|| Board::new(place.resolver));
         let step = board.update(services, changed);
-        let stale = Stale::between(&step.old, &step.new, place.node);
+        // Kept until the rules are in the kernel: a change that is refused now is not seen as one the next time.
+        if let Some(stale) = Stale::between(&step.old, &step.new, place.node) {
+            self.stale.extend(stale);
+        }
         if self.true_to_board {
             self.true_to_board = false;
             match self.apply(&step.old, &step.new, &place) {
@@ -149,11 +185,19 @@ impl Table {
             }
         }
         if !self.true_to_board {
-            self.rebuild()?;
+            return self.rebuild();
         }
-        if let Some(stale) = stale {
-            delete_flows(&mut self.socket, |flow| stale.hits(flow)).map_err(|e| self.error(&e))?;
+        self.settle()
+    }
+
+    /// Deletes the flows that no longer fit.
+    fn settle(&mut self) -> Result<(), NetworkError> {
+        if self.stale == Stale::default() {
+            return Ok(());
         }
+        let stale = &self.stale;
+        delete_flows(&mut self.socket, |flow| stale.hits(flow)).map_err(|e| self.error(&e))?;
+        self.stale = Stale::default();
         Ok(())
     }
 
@@ -163,6 +207,7 @@ impl Table {
         self.board = None;
         self.host_ports.clear();
         self.true_to_board = false;
+        self.stale = Stale::default();
         self.chains.clear();
         self.socket.commit(&self.name, &[Op::AddTable, Op::DeleteTable]).map_err(|e| self.error(&e))
     }
@@ -193,7 +238,7 @@ impl Table {
         self.socket.commit(&self.name, &ops).map_err(|e| self.error(&e))?;
         self.chains = all.balancers();
         self.true_to_board = self.board.is_some();
-        Ok(())
+        self.settle()
     }
 
     /// The clients with affinity that the kernel's table knows, by map; none if there is no such table.

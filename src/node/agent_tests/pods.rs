@@ -240,3 +240,91 @@ async fn host_ports_lead_to_a_pod_as_long_as_it_runs() {
     until(&bench.network, &[]).await;
     agent.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readiness_is_asked_for_until_the_end() {
+    let mut bench = Bench::new();
+    let master = bench.master().await;
+    node(&master);
+    let agent = bench.agent(&[&master]);
+    let probe = json!({"readinessProbe": {"exec": {"command": ["check"]}, "periodSeconds": 1, "failureThreshold": 1}});
+    let wanted = pod("p1", probe);
+    master.put("pods", "default", "p1", wanted.clone());
+    let ready = |heard: &Heard, ready: bool| match heard {
+        Heard::Pod(_, status) => (status["containerStatuses"][0]["ready"] == ready
+            && status["containerStatuses"][0]["state"]["running"].is_object())
+        .then_some(()),
+        _ => None,
+    };
+    bench.hear(|heard| ready(heard, true)).await;
+    let pods = Arc::clone(&bench.pods);
+    let stubborn = pods.stubborn.lock().await;
+    master.put("pods", "default", "p1", deleting(wanted));
+    bench.hear(|heard| matches!(heard, Heard::Event(reason, _) if reason == "Killing").then_some(())).await;
+    *pods.exec_code.lock() = 1;
+    bench.hear(|heard| ready(heard, false)).await;
+    drop(stubborn);
+    bench.hear(|heard| matches!(heard, Heard::Gone(_)).then_some(())).await;
+    agent.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ended_pod_gives_its_address_back_and_keeps_its_status() {
+    let mut bench = Bench::new();
+    let master = bench.master().await;
+    node(&master);
+    let agent = bench.agent(&[&master]);
+    let mut wanted = pod("p1", json!({}));
+    wanted["spec"]["restartPolicy"] = json!("Never");
+    master.put("pods", "default", "p1", wanted.clone());
+    bench.phase("p1", "Running").await;
+    bench.pods.exit("p1", "c", 0);
+    let status = bench.phase("p1", "Succeeded").await;
+    wanted["status"] = status;
+    master.put("pods", "default", "p1", wanted);
+    let rooted = |status: &Value| {
+        let all = status["conditions"].as_array().unwrap();
+        all.iter().any(|one| one["type"] == "PodReadyToStartContainers" && one["status"] == "True")
+    };
+    let last = bench.hear(|heard| match heard {
+        Heard::Pod(_, status) if !rooted(status) => Some(status.clone()),
+        _ => None,
+    });
+    let last = last.await;
+    assert_eq!((&last["podIP"], &last["phase"]), (&json!("10.244.1.2"), &json!("Succeeded")));
+    assert_eq!(last["containerStatuses"][0]["state"]["terminated"]["exitCode"], 0);
+    assert!(bench.network.attached.lock().is_empty());
+    assert!(bench.pods.pods.lock()["p1"].released);
+    agent.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_image_is_looked_for_at_once_and_replaces_what_runs() {
+    let mut bench = Bench::new();
+    let master = bench.master().await;
+    node(&master);
+    let agent = bench.agent(&[&master]);
+    let put = |image: &str| {
+        let mut wanted = pod("p1", json!({ "image": image }));
+        wanted["spec"]["restartPolicy"] = json!("Never");
+        master.put("pods", "default", "p1", wanted);
+    };
+    put("absent:1");
+    bench.hear(|heard| matches!(heard, Heard::Event(reason, _) if reason == "BackOff").then_some(())).await;
+    // No back-off of the other one's.
+    put("app:1");
+    bench.phase("p1", "Running").await;
+    put("app:2");
+    let image = |status: &Value| status["containerStatuses"][0]["image"] == "app:2";
+    let again = bench.hear(|heard| match heard {
+        Heard::Pod(_, status) if image(status) && status["containerStatuses"][0]["restartCount"] == 1 => {
+            Some(status.clone())
+        }
+        _ => None,
+    });
+    let again = again.await;
+    assert!(again["containerStatuses"][0]["state"]["running"].is_object() && again["phase"] == "Running", "{again}");
+    let images: Vec<String> = bench.pods.specs.lock().iter().map(|spec| spec.image.clone()).collect();
+    assert_eq!(images, ["app:1", "app:2"]);
+    agent.stop().await;
+}

@@ -40,20 +40,21 @@ fn condition(kind: &str, holds: bool, reason: &str, message: &str, since: Timest
     }
 }
 
-fn ready(network: bool, since: Timestamp) -> NodeCondition {
-    if network {
+fn ready(network: Result<(), Option<&str>>, since: Timestamp) -> NodeCondition {
+    let Err(problem) = network else {
         return condition("Ready", true, "KubeletReady", "the agent is posting ready status", since);
-    }
-    let message = "container runtime network not ready: the node has no podCIDR yet";
-    condition("Ready", false, "KubeletNotReady", message, since)
+    };
+    let problem = problem.unwrap_or("the node has no podCIDR yet");
+    let message = format!("container runtime network not ready: {problem}");
+    condition("Ready", false, "KubeletNotReady", &message, since)
 }
 
-/// The node; `network`: its network is configured, `since`: when that last changed.
+/// The node; `network`: its network is configured, or what went wrong with it if anything did; `since`: when that last changed.
 pub fn node_object(
     config: &HostConfig,
     machine: &Machine,
     images: &[ImageInfo],
-    network: bool,
+    network: Result<(), Option<&str>>,
     since: Timestamp,
 ) -> Node {
     let rule = FencingRule::of(config);
@@ -148,4 +149,17 @@ pub fn says(held: &Node, reported: &Node) -> bool {
         && reported.metadata.annotations.iter().flatten().all(held_annotation)
         && reported.metadata.labels.iter().flatten().all(held_label)
         && new.conditions.as_deref().unwrap_or_default().iter().all(held_condition)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_that_is_not_ready_says_why() {
+        let said = |network| ready(network, Timestamp::UNIX_EPOCH).message.unwrap_or_default();
+        assert!(said(Ok(())).contains("ready status"));
+        assert!(said(Err(None)).ends_with("not ready: the node has no podCIDR yet"));
+        assert!(said(Err(Some("no nf_tables"))).ends_with("not ready: no nf_tables"));
+    }
 }

@@ -35,6 +35,8 @@ pub enum PodAction {
         grace: Duration,
         /// Why, for the Event.
         why: String,
+        /// What it is part of.
+        cause: StopCause,
     },
     /// Forget an old run.
     Forget {
@@ -53,6 +55,8 @@ pub enum PodAction {
         /// For this epoch of the node's promise.
         epoch: u32,
     },
+    /// The pod has ended: give back all but what is known of it.
+    Release,
     /// Take everything of the pod off this machine.
     RemoveRoot,
     /// Tell the masters that nothing is left.
@@ -71,6 +75,17 @@ pub enum PodAction {
         /// `status.message`.
         message: String,
     },
+}
+
+/// What a stop is part of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopCause {
+    /// The whole pod ends: all stops of it share one grace.
+    PodEnds,
+    /// The run is bad.
+    Condemned,
+    /// The run is of an image that is no longer asked for: another one follows, whatever the restart policy.
+    Replaced,
 }
 
 /// What an Event that is told once is remembered by: container, subject, number.

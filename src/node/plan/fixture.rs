@@ -15,7 +15,8 @@ pub fn at(seconds: u64) -> Timestamp {
     Timestamp::from_second(1_000_000 + i64::try_from(seconds).unwrap()).unwrap()
 }
 
-fn system(seconds: u64) -> SystemTime {
+/// The same, as the runtime has it.
+pub fn system(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 + seconds)
 }
 
@@ -42,7 +43,8 @@ pub fn exited(name: &str, attempt: u32, from: u64, to: u64, code: i32) -> Contai
 
 fn status(name: &str, attempt: u32, phase: ContainerPhase) -> ContainerStatus {
     let id = format!("{name}{attempt}");
-    ContainerStatus { id, name: name.to_owned(), attempt, image_id: "sha256:i".to_owned(), phase, pid: None }
+    let (name, image_id, image) = (name.to_owned(), "sha256:i".to_owned(), String::new());
+    ContainerStatus { id, name, attempt, image_id, image, phase, pid: None }
 }
 
 /// A root with an address, and these runs.
@@ -53,6 +55,8 @@ pub fn root(containers: Vec<ContainerStatus>) -> PodStatus {
         address: Some(IpAddr::V4(Ipv4Addr::new(10, 244, 1, 2))),
         fence: None,
         ready: true,
+        root_since: None,
+        released: false,
         containers,
     }
 }

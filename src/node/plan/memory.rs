@@ -98,6 +98,10 @@ pub struct ContainerMemory {
     pub condemned: Option<(u32, String, Option<Duration>)>,
     /// A stop under way.
     pub stop: Option<Stop>,
+    /// This run was stopped because its image is no longer asked for.
+    pub replaced: Option<u32>,
+    /// The image that was asked for last.
+    pub image: String,
     /// The startup probe has succeeded in this run.
     pub started: Option<u32>,
     /// The readiness probe's verdict on this run.
@@ -125,6 +129,10 @@ pub struct Memory {
     pub attached: bool,
     /// The interface could not be made.
     pub network: Option<Retry>,
+    /// Since when the whole pod is being stopped.
+    pub ending_since: Option<Timestamp>,
+    /// What an ended pod had could not be given back.
+    pub release: Option<Retry>,
     /// The root could not be removed.
     pub removal: Option<Retry>,
     /// Nothing is left and the masters know.

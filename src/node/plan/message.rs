@@ -105,7 +105,7 @@ impl Message {
 
     /// The node's network is not there yet.
     pub fn no_network() -> Self {
-        warning("NetworkNotReady", "network is not ready: the node has no podCIDR yet".to_owned())
+        warning("NetworkNotReady", "network is not ready: the condition Ready of the node says why".to_owned())
     }
 
     /// A `hostPort` that leads nowhere.

@@ -17,7 +17,7 @@ mod planner;
 mod run;
 mod status;
 
-pub use action::{Once, Plan, PodAction, PodEvent};
+pub use action::{Once, Plan, PodAction, PodEvent, StopCause};
 pub use backoff::{CRASH_MOST, CRASH_RESET, crash_delay, pull_delay, pull_error_shown};
 pub use container::{Containers, Kind, RestartPolicy};
 pub use fence::Fence;
@@ -28,6 +28,7 @@ pub use planner::{EVICTED, FORGOTTEN, plan};
 pub use run::{Run, RunState, runs};
 pub use status::status;
 
+use crate::time::of_system;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use raftsman_runtime::border::PodStatus as Observed;
@@ -60,6 +61,18 @@ impl Input<'_> {
         self.orphan || self.pod.metadata.deletion_timestamp.is_some()
     }
 
+    /// Whether this run has its effects in the namespaces that the pod has now: those of a run before the machine's last start
+    /// are gone.
+    pub fn of_this_root(&self, run: &Run) -> bool {
+        let Some(since) = self.observed.and_then(|pod| pod.root_since) else {
+            return true;
+        };
+        match &run.state {
+            RunState::Created | RunState::Running { .. } => true,
+            RunState::Exited { started, finished, .. } => started.unwrap_or(*finished) >= of_system(since),
+        }
+    }
+
     /// It shares the host's network.
     pub fn host_network(&self) -> bool {
         self.pod.spec.as_ref().and_then(|spec| spec.host_network).unwrap_or(false)
@@ -67,7 +80,7 @@ impl Input<'_> {
 }
 
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 #[cfg(test)]
 mod plan_tests;
 #[cfg(test)]

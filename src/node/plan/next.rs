@@ -1,8 +1,8 @@
 //! What comes next for one container.
 
 use super::backoff::{CRASH_MOST, CRASH_RESET, crash_delay};
-use super::container::{Kind, RestartPolicy};
-use super::{Input, Run, RunState};
+use super::container::{Containers, Kind, RestartPolicy};
+use super::{Input, Run, RunState, runs};
 use crate::time::after;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Container, Pod};
@@ -60,6 +60,16 @@ fn first(pod: &Pod, name: &str) -> u32 {
     }
 }
 
+/// What the pod is for still has to run.
+fn runs_again(input: &Input<'_>) -> bool {
+    let policy = RestartPolicy::of(input.pod);
+    let mut mains = Containers::of(input.pod).filter(|(kind, _)| *kind == Kind::Main);
+    mains.any(|(kind, container)| {
+        let newest = runs(input.observed, input.memory, &container.name).into_iter().next();
+        newest.and_then(|run| run.code()).is_none_or(|code| policy.again(kind, code))
+    })
+}
+
 /// What comes next for this container, whose newest run is `newest`.
 pub fn next(input: &Input<'_>, kind: Kind, container: &Container, newest: Option<&Run>) -> Next {
     let Some(run) = newest else {
@@ -70,6 +80,12 @@ pub fn next(input: &Input<'_>, kind: Kind, container: &Container, newest: Option
         RunState::Running { .. } => return Next::Running,
         RunState::Exited { code, finished, .. } => (*code, *finished),
     };
+    if input.memory.container(&container.name).is_some_and(|memory| memory.replaced == Some(run.attempt)) {
+        return Next::Start(run.attempt.saturating_add(1));
+    }
+    if kind == Kind::Init && code == 0 && !input.of_this_root(run) && runs_again(input) {
+        return Next::Start(run.attempt.saturating_add(1));
+    }
     if !RestartPolicy::of(input.pod).again(kind, code) {
         return if code == 0 { Next::Done } else { Next::Failed };
     }

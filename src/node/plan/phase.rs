@@ -3,6 +3,7 @@
 use super::Input;
 use super::container::{Kind, RestartPolicy};
 use super::container_status::{Seen, fails_pod};
+use super::next::Next;
 
 /// The phase that the containers' states make.
 pub(super) fn phase(input: &Input<'_>, seen: &[Seen], stopped: bool) -> &'static str {
@@ -42,6 +43,8 @@ pub(super) fn phase(input: &Input<'_>, seen: &[Seen], stopped: bool) -> &'static
     match RestartPolicy::of(input.pod) {
         _ if ended == 0 => "Pending",
         RestartPolicy::Always => "Running",
+        // One of another image takes its place.
+        RestartPolicy::Never if mains.iter().any(|main| matches!(main.next, Next::Start(_))) => "Running",
         _ if well == ended => "Succeeded",
         RestartPolicy::Never => "Failed",
         RestartPolicy::OnFailure => "Running",

@@ -1,7 +1,7 @@
 //! Pod × observed → actions.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-use super::fixture::{at, exited, input, pod, prepared, root, running, simple};
+use super::fixture::{at, exited, input, pod, prepared, root, running, simple, system};
 use super::{FailedStart, Fence, ImageState, Input, Memory, Plan, PodAction, Retry, Stop, VolumeState, plan, removed};
 use k8s_openapi::api::core::v1::Pod;
 use raftsman_runtime::border::{ContainerStatus, FenceStatus, PodStatus};
@@ -27,6 +27,7 @@ fn words_of(plan: &Plan) -> Vec<String> {
             PodAction::Forget { container, attempt } => format!("forget {container} {attempt}"),
             PodAction::AskWord { epoch } => format!("ask {epoch}"),
             PodAction::Admit { epoch } => format!("admit {epoch}"),
+            PodAction::Release => "release".to_owned(),
             PodAction::RemoveRoot => "remove".to_owned(),
             PodAction::Gone => "gone".to_owned(),
             PodAction::Announce { event, .. } => format!("say {}", event.message.reason),
@@ -316,4 +317,105 @@ fn what_is_frozen_is_not_stopped_and_what_was_given_away_goes_without_another_br
     assert_eq!(words_of(&plan(&held)), [""; 0]);
     held.orphan = true;
     assert_eq!(words_of(&plan(&held)), ["remove"]);
+}
+
+#[test]
+fn an_ended_pod_gives_back_what_it_had_once_the_masters_know() {
+    let mut pod = simple("Never");
+    let (ended, runs) = (exited("c", 0, 0, 5, 0), running("c", 0, 0));
+    let mut memory = prepared(&[]);
+    assert_eq!(with(vec![ended.clone()], &memory, &pod, 9), [""; 0], "nobody knows yet");
+    pod.status = Some(serde_json::from_value(json!({"phase": "Succeeded"})).unwrap());
+    assert_eq!(with(vec![runs], &memory, &pod, 9), ["stop c 30"]);
+    assert_eq!(with(vec![ended.clone()], &memory, &pod, 9), ["release"]);
+    memory.release = Some(Retry::next(None, at(9), "x", String::new()));
+    assert_eq!(with(vec![ended.clone()], &memory, &pod, 9), ["wake 9"]);
+    assert_eq!(with(vec![ended.clone()], &memory, &pod, 10), ["release"]);
+    let released = PodStatus { released: true, ready: false, ..root(vec![ended]) };
+    assert_eq!(words(&pod, Some(&released), &Memory::new(at(0)), 11), [""; 0], "once, and also for a new agent");
+    let fence = Fence { fenced: true, holds: Some(2), told: 2 };
+    let fenced = Input { fence, ..input(&pod, Some(&released), &memory, 11) };
+    assert_eq!(words_of(&plan(&fenced)), [""; 0], "it needs no word");
+}
+
+#[test]
+fn in_new_namespaces_init_containers_run_again() {
+    let of = |policy: &str| {
+        pod(json!({"restartPolicy": policy, "initContainers": [
+            {"name": "i", "image": "a"}, {"name": "s", "image": "a", "restartPolicy": "Always"}],
+            "containers": [{"name": "c", "image": "a"}]}))
+    };
+    let before = || vec![exited("i", 0, 0, 1, 0), exited("s", 0, 1, 50, 137), exited("c", 0, 2, 50, 137)];
+    let rebuilt = |containers| PodStatus { root_since: Some(system(49)), ..root(containers) };
+    let memory = prepared(&["i", "s", "c"]);
+    let plan = |policy: &str, runs: Vec<ContainerStatus>| words(&of(policy), Some(&rebuilt(runs)), &memory, 60);
+    for policy in ["Always", "OnFailure"] {
+        assert_eq!(plan(policy, before()), ["start i 1"], "{policy}");
+    }
+    assert_eq!(plan("Never", before()), [""; 0], "what it was for is over");
+    let mut runs = before();
+    runs.push(running("i", 1, 60));
+    assert_eq!(plan("Always", runs.clone()), [""; 0]);
+    runs.pop();
+    runs.push(exited("i", 1, 60, 61, 0));
+    assert_eq!(
+        words(&of("Always"), Some(&rebuilt(runs.clone())), &memory, 62),
+        ["start s 1"],
+        "in order, as the first time"
+    );
+    runs.push(running("s", 1, 62));
+    assert_eq!(words(&of("Always"), Some(&rebuilt(runs)), &memory, 62), ["start c 1"]);
+    // Without a new root nothing of that.
+    assert_eq!(words(&of("Always"), Some(&root(before())), &memory, 60), ["start s 1", "start c 1"]);
+}
+
+#[test]
+fn sidecars_have_what_is_left_of_the_grace() {
+    let mut pod = pod(json!({"terminationGracePeriodSeconds": 20, "initContainers": [
+        {"name": "s1", "image": "a", "restartPolicy": "Always"}, {"name": "s2", "image": "a", "restartPolicy": "Always"}],
+        "containers": [{"name": "c", "image": "a"}]}));
+    pod.metadata.deletion_timestamp = Some(crate::time::seconds(at(20)));
+    let mut memory = prepared(&[]);
+    let side = || vec![running("s1", 0, 0), running("s2", 0, 0)];
+    let all = || [side(), vec![running("c", 0, 0)]].concat();
+    assert_eq!(with(all(), &memory, &pod, 0), ["stop c 20"]);
+    memory.ending_since = Some(at(0));
+    assert_eq!(with(side(), &memory, &pod, 15), ["stop s2 5"]);
+    let begun = at(20).checked_add(jiff::SignedDuration::from_millis(3)).unwrap();
+    memory.container_mut("s2").stop = Some(Stop { attempt: 0, kill_at: begun });
+    assert_eq!(with(side(), &memory, &pod, 15), [""; 0], "under way");
+    assert_eq!(with(side(), &memory, &pod, 19), [""; 0]);
+    memory.container_mut("s2").stop = None;
+    assert_eq!(with(vec![running("s1", 0, 0)], &memory, &pod, 20), ["stop s1 2"], "a little at the least");
+    pod.metadata.deletion_grace_period_seconds = Some(0);
+    assert_eq!(with(vec![running("s1", 0, 0)], &memory, &pod, 20), ["stop s1 0"], "unless at once is asked for");
+}
+
+#[test]
+fn a_run_of_another_image_gives_way() {
+    let of = |image: &str, mut run: ContainerStatus| {
+        run.image = image.to_owned();
+        run
+    };
+    for policy in ["Always", "OnFailure", "Never"] {
+        let pod = simple(policy);
+        let mut memory = prepared(&["c"]);
+        assert_eq!(with(vec![of("app:1", running("c", 0, 0))], &memory, &pod, 5), [""; 0]);
+        assert_eq!(with(vec![of("", running("c", 0, 0))], &memory, &pod, 5), [""; 0], "an earlier version's");
+        let input = root(vec![of("app:0", running("c", 0, 0))]);
+        let plan = plan(&super::fixture::input(&pod, Some(&input), &memory, 5));
+        let [PodAction::Stop { grace, why, cause, .. }] = plan.actions.as_slice() else {
+            panic!("{plan:?}");
+        };
+        assert_eq!(
+            (grace.as_secs(), why.as_str(), *cause),
+            (30, "Container c definition changed, will be restarted", super::StopCause::Replaced)
+        );
+        memory.container_mut("c").replaced = Some(0);
+        memory.container_mut("c").streak = Some(9);
+        let over = || vec![of("app:0", exited("c", 0, 0, 5, 143))];
+        assert_eq!(with(over(), &memory, &pod, 5), ["start c 1"], "{policy}: at once");
+        let seen = super::status(&super::fixture::input(&pod, Some(&root(over())), &memory, 5));
+        assert_eq!(seen.phase.as_deref(), Some("Running"), "{policy}");
+    }
 }

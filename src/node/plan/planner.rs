@@ -2,8 +2,10 @@
 
 use super::container::{Containers, Kind};
 use super::next::{Next, next};
-use super::{ImageState, Input, Message, Plan, PodAction, PodEvent, Run, VolumeState, pull_error_shown, runs};
-use crate::time::after;
+use super::{
+    ImageState, Input, Message, Plan, PodAction, PodEvent, Run, StopCause, VolumeState, pull_error_shown, runs,
+};
+use crate::time::{after, until};
 use k8s_openapi::api::core::v1::Container;
 use std::time::Duration;
 
@@ -20,14 +22,18 @@ pub fn plan(input: &Input<'_>) -> Plan {
     if input.memory.gone {
         return plan;
     }
-    super::fence::seek(input, &mut plan);
+    if !input.observed.is_some_and(|pod| pod.released) {
+        super::fence::seek(input, &mut plan);
+    }
     if input.held() && frozen(input, &mut plan) {
         return plan;
     }
     if input.ending() {
         end(input, &mut plan);
     } else if input.memory.ended.is_some() || terminal(input) {
-        stop_all(input, &mut plan, "Stopping container");
+        if stop_all(input, &mut plan, "Stopping container") {
+            release(input, &mut plan);
+        }
     } else if let Some(message) = overdue(input, &mut plan) {
         announce(&mut plan, None, Message::deadline(), 0);
         plan.act(PodAction::End { reason: "DeadlineExceeded".to_owned(), message });
@@ -52,6 +58,14 @@ fn frozen(input: &Input<'_>, plan: &mut Plan) -> bool {
         }
     }
     true
+}
+
+/// Nothing of it runs, and the masters know that nothing ever will: what it has is others' now.
+fn release(input: &Input<'_>, plan: &mut Plan) {
+    let kept = input.observed.is_some_and(|pod| !pod.released);
+    if kept && terminal(input) && due(input.memory.release.as_ref(), input, plan) {
+        plan.act(PodAction::Release);
+    }
 }
 
 /// The masters hold a final phase of it.
@@ -96,6 +110,10 @@ pub(crate) fn removed() -> (String, String, u32) {
 pub const EVICTED: &str = "Evicted";
 /// As the kubelet ends those at once.
 const EVICTION_GRACE: Duration = Duration::from_secs(1);
+/// A sidecar has this however long the others took, if its pod has any grace at all.
+const LEAST_GRACE: Duration = Duration::from_secs(2);
+/// A stop begins a moment after it was planned: so much less of grace is no news.
+const SLACK: Duration = Duration::from_secs(1);
 
 fn grace(input: &Input<'_>) -> Duration {
     let evicted = input.memory.ended.as_ref().is_some_and(|(reason, _)| reason == EVICTED);
@@ -130,20 +148,30 @@ fn stop_all(input: &Input<'_>, plan: &mut Plan, why: &str) -> bool {
     let only_sidecars = rows.iter().all(|(kind, ..)| *kind == Kind::Sidecar);
     let last = rows.len() - 1;
     for (at, (kind, name, run)) in rows.iter().enumerate() {
-        if *kind != Kind::Sidecar || (only_sidecars && at == last) {
-            stop(input, plan, name, run, grace(input), format!("{why} {name}"));
-        }
+        let grace = match kind {
+            Kind::Sidecar if only_sidecars && at == last => what_is_left(input),
+            Kind::Sidecar => continue,
+            _ => grace(input),
+        };
+        stop(input, plan, name, run, grace, format!("{why} {name}"), StopCause::PodEnds);
     }
     false
 }
 
+/// All share one grace; who comes last has a little of it still.
+fn what_is_left(input: &Input<'_>) -> Duration {
+    let grace = grace(input);
+    let spent = input.memory.ending_since.map_or(Duration::ZERO, |since| until(input.now, since));
+    grace.saturating_sub(spent).max(LEAST_GRACE.min(grace))
+}
+
 /// Stops a run, unless that is under way with no longer a grace.
-fn stop(input: &Input<'_>, plan: &mut Plan, name: &str, run: &Run, grace: Duration, why: String) {
+fn stop(input: &Input<'_>, plan: &mut Plan, name: &str, run: &Run, grace: Duration, why: String, cause: StopCause) {
     let kill_at = after(input.now, grace);
     let under_way = input.memory.container(name).and_then(|container| container.stop.as_ref());
-    let under_way = under_way.is_some_and(|stop| stop.attempt == run.attempt && stop.kill_at <= kill_at);
+    let under_way = under_way.is_some_and(|stop| stop.attempt == run.attempt && stop.kill_at <= after(kill_at, SLACK));
     if !under_way {
-        plan.act(PodAction::Stop { container: name.to_owned(), attempt: run.attempt, grace, why });
+        plan.act(PodAction::Stop { container: name.to_owned(), attempt: run.attempt, grace, why, cause });
     }
 }
 
@@ -201,7 +229,8 @@ fn containers(input: &Input<'_>, plan: &mut Plan, addressed: bool) {
     let (mut mains, mut over, mut broken) = (0, 0, false);
     let later_ran = |name: &str| {
         let mut after = Containers::of(input.pod).skip_while(|(_, other)| other.name != name).skip(1);
-        after.any(|(_, other)| !runs(input.observed, input.memory, &other.name).is_empty())
+        after
+            .any(|(_, other)| runs(input.observed, input.memory, &other.name).iter().any(|run| input.of_this_root(run)))
     };
     for (kind, container) in Containers::of(input.pod) {
         let name = &container.name;
@@ -224,7 +253,7 @@ fn containers(input: &Input<'_>, plan: &mut Plan, addressed: bool) {
         // An init container whose record was lost, though later ones ran, is not run again.
         let lost = kind == Kind::Init && all.is_empty() && later_ran(name);
         if !lost {
-            step(input, plan, container, all.first(), &next, addressed);
+            step(input, plan, (kind, container), all.first(), &next, addressed);
         }
         initialized = match (kind, &next) {
             _ if lost => true,
@@ -250,18 +279,34 @@ pub(super) fn started(input: &Input<'_>, container: &Container, run: Option<&Run
         || input.memory.container(&container.name).is_some_and(|memory| memory.started == Some(run.attempt))
 }
 
-fn step(input: &Input<'_>, plan: &mut Plan, container: &Container, run: Option<&Run>, next: &Next, addressed: bool) {
+/// The run is of another image than the one that is asked for now.
+fn outdated(kind: Kind, container: &Container, run: &Run) -> bool {
+    let asked = container.image.as_deref().unwrap_or_default();
+    kind != Kind::Init && !run.image.is_empty() && run.image != asked
+}
+
+fn step(
+    input: &Input<'_>,
+    plan: &mut Plan,
+    (kind, container): (Kind, &Container),
+    run: Option<&Run>,
+    next: &Next,
+    addressed: bool,
+) {
     let name = &container.name;
     let memory = input.memory.container(name);
     match next {
         Next::Done | Next::Failed => {}
         Next::Running => {
             let condemned = memory.and_then(|memory| memory.condemned.as_ref());
-            if let (Some(run), Some((attempt, why, own))) = (run, condemned)
+            if let Some(run) = run.filter(|run| outdated(kind, container, run)) {
+                let why = format!("Container {name} definition changed, will be restarted");
+                stop(input, plan, name, run, grace(input), why, StopCause::Replaced);
+            } else if let (Some(run), Some((attempt, why, own))) = (run, condemned)
                 && *attempt == run.attempt
             {
                 let grace = own.unwrap_or_else(|| grace(input));
-                stop(input, plan, name, run, grace, why.clone());
+                stop(input, plan, name, run, grace, why.clone(), StopCause::Condemned);
             }
         }
         Next::BackOff { at, .. } => {

@@ -41,6 +41,8 @@ pub struct Run {
     pub id: Option<String>,
     /// Its image.
     pub image_id: Option<String>,
+    /// Its image as it was asked for; empty: not known.
+    pub image: String,
     /// Where it is.
     pub state: RunState,
 }
@@ -91,6 +93,7 @@ pub fn runs(observed: Option<&Observed>, memory: &Memory, name: &str) -> Vec<Run
             attempt: run.attempt,
             id: Some(run.id.clone()),
             image_id: Some(run.image_id.clone()),
+            image: run.image.clone(),
             state: state(&run.phase),
         })
         .collect();
@@ -103,6 +106,7 @@ pub fn runs(observed: Option<&Observed>, memory: &Memory, name: &str) -> Vec<Run
             attempt: failed.attempt,
             id: None,
             image_id: None,
+            image: String::new(),
             state: RunState::Exited {
                 started: None,
                 finished: failed.at,

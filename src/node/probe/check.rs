@@ -1,7 +1,7 @@
 //! Asks once.
 
 use super::grpc;
-use super::http::{Get, get};
+use super::http::{Get, fetch, get};
 use super::{Outcome, Target};
 use bytes::Bytes;
 use raftsman_runtime::border::{AttachIo, ExecRequest, Pods};
@@ -22,11 +22,8 @@ pub async fn check(pods: &dyn Pods, uid: &str, container: &str, pod_ip: Option<I
             },
             Err(error) => Outcome::Failure(error),
         },
-        Target::Http { host, port, path, https, headers } => match address(host.as_deref(), pod_ip, *port).await {
-            Ok(address) => {
-                let host = host.as_ref().map_or_else(|| address.to_string(), |host| format!("{host}:{port}"));
-                get(Get { address, host, path, https: *https, headers }).await
-            }
+        Target::Http { .. } => match http(pod_ip, target).await {
+            Ok(question) => get(question).await,
             Err(error) => Outcome::Failure(error),
         },
         Target::Grpc { port, service } => match address(None, pod_ip, *port).await {
@@ -34,6 +31,32 @@ pub async fn check(pods: &dyn Pods, uid: &str, container: &str, pod_ip: Option<I
             Err(error) => Outcome::Failure(error),
         },
     }
+}
+
+/// Does what a hook is to do. Unlike a probe it is content with any answer.
+pub async fn tell(
+    pods: &dyn Pods,
+    uid: &str,
+    container: &str,
+    pod_ip: Option<IpAddr>,
+    target: &Target,
+) -> Result<(), String> {
+    if let Target::Http { .. } = target {
+        return fetch(http(pod_ip, target).await?).await.map(drop);
+    }
+    match check(pods, uid, container, pod_ip, target).await {
+        Outcome::Success => Ok(()),
+        Outcome::Failure(error) => Err(error),
+    }
+}
+
+async fn http(pod_ip: Option<IpAddr>, target: &Target) -> Result<Get<'_>, String> {
+    let Target::Http { host, port, path, https, headers } = target else {
+        return Err("it is no HTTP request".to_owned());
+    };
+    let address = address(host.as_deref(), pod_ip, *port).await?;
+    let host = host.as_ref().map_or_else(|| address.to_string(), |host| format!("{host}:{port}"));
+    Ok(Get { address, host, path, https: *https, headers })
 }
 
 async fn address(host: Option<&str>, pod_ip: Option<IpAddr>, port: u16) -> Result<SocketAddr, String> {

@@ -2,7 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use super::*;
-use crate::probe::{Target, ask as probe};
+use crate::probe::Target;
+use crate::probe::check::check as probe;
 use crate::testing::FakePods;
 use std::convert::Infallible;
 use std::future::{Ready, ready};

@@ -25,16 +25,22 @@ pub(super) struct Get<'a> {
 }
 
 pub(super) async fn get(get: Get<'_>) -> Outcome {
-    match attempt(&get).await {
-        Ok(outcome) => outcome,
-        Err(error) => {
-            let scheme = if get.https { "https" } else { "http" };
-            Outcome::Failure(format!("Get \"{scheme}://{}{}\": {error}", get.host, get.path))
-        }
+    match fetch(get).await {
+        Ok(200..400) => Outcome::Success,
+        Ok(code) => Outcome::Failure(format!("HTTP probe failed with statuscode: {code}")),
+        Err(error) => Outcome::Failure(error),
     }
 }
 
-async fn attempt(get: &Get<'_>) -> Result<Outcome, String> {
+/// The answer's status.
+pub(super) async fn fetch(get: Get<'_>) -> Result<u16, String> {
+    attempt(&get).await.map_err(|error| {
+        let scheme = if get.https { "https" } else { "http" };
+        format!("Get \"{scheme}://{}{}\": {error}", get.host, get.path)
+    })
+}
+
+async fn attempt(get: &Get<'_>) -> Result<u16, String> {
     let stream = TcpStream::connect(get.address).await;
     let stream = stream.map_err(|error| format!("dial tcp {}: connect: {error}", get.address))?;
     if !get.https {
@@ -50,10 +56,7 @@ async fn attempt(get: &Get<'_>) -> Result<Outcome, String> {
     exchange(get, stream.map_err(|error| error.to_string())?).await
 }
 
-async fn exchange<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
-    get: &Get<'_>,
-    stream: S,
-) -> Result<Outcome, String> {
+async fn exchange<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(get: &Get<'_>, stream: S) -> Result<u16, String> {
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
     let connection = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(connection));
@@ -73,10 +76,7 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     // Read what comes, so that the other side sees a whole exchange; too much of it is no failure.
     let _ = Limited::new(response.into_body(), MOST_BODY).collect().await;
     drop(connection);
-    Ok(match status.as_u16() {
-        200..400 => Outcome::Success,
-        code => Outcome::Failure(format!("HTTP probe failed with statuscode: {code}")),
-    })
+    Ok(status.as_u16())
 }
 
 /// Probes do not check certificates (core/v1 `HTTPGetAction.scheme`).

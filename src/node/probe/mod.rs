@@ -7,7 +7,7 @@ mod run;
 mod state;
 mod target;
 
-pub use check::check as ask;
+pub use check::tell;
 pub use run::{ProbeEvent, ProbeTasks, Prober};
 pub use state::{Outcome, Parameters, ProbeKind, Tally, Verdict};
 pub use target::{Target, target};

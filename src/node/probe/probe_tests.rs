@@ -1,7 +1,8 @@
 //! What results in a row mean; what a probe asks; one probe against a listener.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-use super::{Outcome, Parameters, Tally, Target, Verdict, ask, target};
+use super::check::{check as ask, tell};
+use super::{Outcome, Parameters, Tally, Target, Verdict, target};
 use crate::testing::FakePods;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -62,7 +63,7 @@ async fn an_answer_is_judged_by_its_status() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
-        for status in ["200 OK", "302 Found", "503 Service Unavailable"] {
+        for status in ["200 OK", "302 Found", "503 Service Unavailable", "500 Oh"] {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut request = [0; 1024];
             let length = stream.read(&mut request).await.unwrap();
@@ -78,6 +79,8 @@ async fn an_answer_is_judged_by_its_status() {
     assert_eq!(ask(&pods, "u", "c", address, &target).await, Outcome::Success);
     let failure = Outcome::Failure("HTTP probe failed with statuscode: 503".to_owned());
     assert_eq!(ask(&pods, "u", "c", address, &target).await, failure);
+    assert_eq!(tell(&pods, "u", "c", address, &target).await, Ok(()), "a hook is content with any answer");
+    assert!(tell(&pods, "u", "c", address, &target).await.unwrap_err().contains("connect"), "but needs one");
     // Nobody listens any more.
     let Outcome::Failure(text) = ask(&pods, "u", "c", address, &Target::Tcp { host: None, port }).await else {
         panic!("a closed port answered")

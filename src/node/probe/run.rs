@@ -121,6 +121,17 @@ impl ProbeTasks {
         self.tasks.insert(key, (attempt, AbortOnDropHandle::new(tokio::spawn(prober.run(events)))));
     }
 
+    /// Ends this probe of this container.
+    pub fn end_one(&mut self, container: &str, kind: ProbeKind) {
+        self.tasks.remove(&(container.to_owned(), kind));
+    }
+
+    /// Ends those probes that could have this container restarted.
+    pub fn end_but_readiness(&mut self, container: &str) {
+        self.end_one(container, ProbeKind::Startup);
+        self.end_one(container, ProbeKind::Liveness);
+    }
+
     /// Ends all probes of this container.
     pub fn end(&mut self, container: &str) {
         self.tasks.retain(|(name, _), _| name != container);

@@ -23,7 +23,9 @@ impl Worker {
             let memory = self.memory.container_mut(&container.name);
             // What was restarted before this agent's life counts as restarted for being too short.
             memory.streak = Some(run.attempt);
-            memory.images.insert(run.attempt, container.image.clone().unwrap_or_default());
+            // A run of an earlier version does not say.
+            let image = Some(run.image.clone()).filter(|image| !image.is_empty()).or_else(|| container.image.clone());
+            memory.images.insert(run.attempt, image.unwrap_or_default());
             let id = run.id.as_ref().map(|id| format!("raftsman://{id}"));
             let Some(status) = known.iter().find(|status| status.name == container.name && status.container_id == id)
             else {

@@ -1,7 +1,7 @@
 //! Ending containers and pods.
 
 use super::worker::{Wake, Worker};
-use crate::plan::{Message, Retry, Stop, removed};
+use crate::plan::{Message, Retry, Stop, StopCause, removed};
 use crate::time::after;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
@@ -10,10 +10,26 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 impl Worker {
-    pub(super) fn stop(&mut self, pod: &Arc<Pod>, name: String, attempt: u32, grace: Duration, why: String) {
-        let kill_at = after(Timestamp::now(), grace);
-        let again = self.memory.container_mut(&name).stop.replace(Stop { attempt, kill_at });
-        self.probes.end(&name);
+    pub(super) fn stop(
+        &mut self,
+        pod: &Arc<Pod>,
+        name: String,
+        attempt: u32,
+        grace: Duration,
+        why: String,
+        cause: StopCause,
+    ) {
+        let now = Timestamp::now();
+        let kill_at = after(now, grace);
+        if cause == StopCause::PodEnds {
+            self.memory.ending_since.get_or_insert(now);
+        }
+        let memory = self.memory.container_mut(&name);
+        if cause == StopCause::Replaced {
+            memory.replaced = Some(attempt);
+        }
+        let again = memory.stop.replace(Stop { attempt, kill_at });
+        self.probes.end_but_readiness(&name);
         if again.is_none_or(|stop| stop.attempt != attempt) {
             self.tell_event(pod, Some(&name), Message::killing(why));
         }
@@ -40,6 +56,27 @@ impl Worker {
             };
             let _ = waker.send(Wake::Stopped { container: name, attempt, error }).await;
         });
+    }
+
+    /// Gives back what the pod had; what is known of it stays.
+    pub(super) async fn release(&mut self, pod: &Pod) {
+        (self.probes, self.limits) = Default::default();
+        let mut errors = Vec::new();
+        if let Err(error) = self.shared.network.detach(&self.uid).await {
+            errors.push(error.to_string());
+        }
+        match self.shared.pods.release_pod(&self.uid).await {
+            Ok(()) | Err(RuntimeError::NotFound(_)) => {}
+            Err(error) => errors.push(error.to_string()),
+        }
+        self.memory.attached = false;
+        if errors.is_empty() {
+            self.memory.release = None;
+            return;
+        }
+        let error = errors.join("; ");
+        self.tell_event(pod, None, Message::failed_kill(&error));
+        self.memory.release = Some(Retry::next(self.memory.release.as_ref(), Timestamp::now(), "FailedKillPod", error));
     }
 
     pub(super) async fn remove_root(&mut self, pod: &Pod) {

@@ -42,7 +42,9 @@ impl Worker {
             PodAction::AttachNetwork => self.attach(observed).await,
             PodAction::EnsureImage { container } => self.ensure_image(pod, container),
             PodAction::Start { container, attempt } => self.start(pod, observed, &container, attempt).await,
-            PodAction::Stop { container, attempt, grace, why } => self.stop(pod, container, attempt, grace, why),
+            PodAction::Stop { container, attempt, grace, why, cause } => {
+                self.stop(pod, container, attempt, grace, why, cause);
+            }
             PodAction::Forget { container, attempt } => {
                 self.memory.announced.insert((container.clone(), FORGOTTEN.to_owned(), attempt));
                 if let Err(error) = self.shared.pods.remove_container(&self.uid, &container, attempt).await {
@@ -51,6 +53,7 @@ impl Worker {
             }
             PodAction::AskWord { epoch } => self.ask_word(pod, epoch),
             PodAction::Admit { epoch } => self.admit(pod, epoch).await,
+            PodAction::Release => self.release(pod).await,
             PodAction::RemoveRoot => self.remove_root(pod).await,
             PodAction::Gone => {
                 if !wanted.orphan {
@@ -93,7 +96,7 @@ impl Worker {
     async fn create_root(&mut self, pod: &Pod) {
         let config = &self.shared.config;
         let fenced = self.shared.rule.fences(pod);
-        let made = match pod_spec(pod, &config.name, config.pod_pids_limit, &self.shared.resolver, fenced) {
+        let made = match pod_spec(pod, &config.name, config.pod_pids_limit, &self.shared.resolver(), fenced) {
             Ok(spec) => {
                 let _slot = self.shared.slots.acquire().await;
                 match self.shared.pods.create_pod(&spec).await {
@@ -160,7 +163,7 @@ impl Worker {
         match made {
             Ok(()) => {
                 memory.unmade = None;
-                memory.condemned = None;
+                (memory.condemned, memory.replaced) = (None, None);
                 memory.streak = Some(streak);
                 memory.images.retain(|run, _| run.saturating_add(1) >= attempt);
                 memory.images.insert(attempt, container.image.clone().unwrap_or_default());
@@ -218,7 +221,9 @@ impl Worker {
             self.tell_event(pod, None, Message::bad_env_names(names, source));
         }
         let value = |name: &str| env.get(name).map(str::to_owned);
-        let mounts = volumes::bind(pod, container, &self.places, value).map_err(|error| Unmade::Config(error.0))?;
+        let dir = self.shared.pods.pod_dir(&self.uid);
+        let mounts =
+            volumes::bind(pod, container, &self.places, &dir, value).map_err(|error| Unmade::Config(error.0))?;
         let spec = container_spec(pod, container, attempt, image, &env, mounts, &facts)?;
         let _slot = self.shared.slots.acquire().await;
         match self.shared.pods.start_container(&self.uid, &spec).await {

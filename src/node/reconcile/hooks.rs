@@ -1,7 +1,7 @@
 //! `lifecycle.preStop` and `postStart`.
 
 use crate::plan::Containers;
-use crate::probe::{Outcome, Target, ask, target};
+use crate::probe::{Target, target, tell};
 use k8s_openapi::api::core::v1::{Container, LifecycleHandler, Pod, Probe};
 use raftsman_runtime::border::Pods;
 use std::net::IpAddr;
@@ -54,9 +54,8 @@ pub(super) async fn run(
             Ok(())
         }
         Hook::Ask(Err(error)) => Err(error.clone()),
-        Hook::Ask(Ok(target)) => match tokio::time::timeout(limit, ask(pods, uid, name, address, target)).await {
-            Ok(Outcome::Success) => Ok(()),
-            Ok(Outcome::Failure(error)) => Err(error),
+        Hook::Ask(Ok(target)) => match tokio::time::timeout(limit, tell(pods, uid, name, address, target)).await {
+            Ok(told) => told,
             Err(_) => Err(format!("no end within {limit:?}")),
         },
     }

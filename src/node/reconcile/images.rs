@@ -29,17 +29,34 @@ impl Worker {
             self.memory.container_mut(&name).unmade = None;
             self.memory.pulls.insert(name.clone(), before);
         }
+        self.memory.container_mut(&name).image.clone_from(&shown);
         let (images, waker, outbox_pod) = (Arc::clone(&self.shared.images), self.waker.clone(), Arc::clone(pod));
         let teller = self.teller();
         tokio::spawn(async move {
             let on_pull = || teller(&outbox_pod, &name, Message::pulling(&shown));
             let result = find_image(images.as_ref(), &reference, &policy, on_pull).await;
             // The worker ends before its tasks only with its pod.
-            let _ = waker.send(Wake::Image { container: name, result }).await;
+            let _ = waker.send(Wake::Image { container: name, image: shown, result: Box::new(result) }).await;
         });
     }
 
-    pub(super) fn image_found(&mut self, name: String, result: Result<Pulled, (RuntimeError, bool)>) {
+    /// What was found or is being looked for of an image that is no longer asked for counts for nothing.
+    pub(super) fn forget_images(&mut self, pod: &Pod) {
+        for (_, container) in Containers::of(pod) {
+            let name = &container.name;
+            let asked = container.image.as_deref().unwrap_or_default();
+            let other = self.memory.container(name).is_some_and(|memory| memory.image != asked);
+            if other && self.memory.images.remove(name).is_some() {
+                self.memory.pulls.remove(name);
+                self.memory.container_mut(name).unmade = None;
+            }
+        }
+    }
+
+    pub(super) fn image_found(&mut self, name: String, image: &str, result: Result<Pulled, (RuntimeError, bool)>) {
+        if !self.working(&name) || self.memory.container(&name).is_none_or(|memory| memory.image != image) {
+            return;
+        }
         let pod = Arc::clone(&self.wanted.borrow().pod);
         let Some((_, container)) = Containers::find(&pod, &name) else {
             return;

@@ -46,7 +46,7 @@ impl Worker {
     /// Has the pod's volumes measured while it runs.
     pub(super) fn tend_limits(&mut self, wanted: &Wanted, observed: Option<&Observed>) {
         let over = wanted.orphan || self.memory.ended.is_some() || wanted.pod.metadata.deletion_timestamp.is_some();
-        if over || observed.is_none() || self.memory.volumes != VolumeState::Ready {
+        if over || observed.is_none_or(|observed| observed.released) || self.memory.volumes != VolumeState::Ready {
             self.limits = None;
             return;
         }

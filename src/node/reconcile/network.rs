@@ -2,7 +2,8 @@
 
 use super::host_ports::HostPorts;
 use super::services::entry;
-use super::shared::Shared;
+use super::shared::{Shared, host_resolv_conf};
+use crate::spec::servers;
 use crate::world::{Change, Name, World};
 use k8s_openapi::api::core::v1::Node;
 use raftsman_network::border::{HostPort, NodeNetwork, PeerNode, ServiceEntry};
@@ -14,6 +15,8 @@ use tokio::sync::{mpsc, watch};
 
 const GATHER: Duration = Duration::from_millis(10);
 const AGAIN: Duration = Duration::from_secs(2);
+/// The kernel's own state is others' too: it is looked at this often.
+const VERIFY: Duration = Duration::from_secs(30);
 
 fn address(node: &Node) -> Option<IpAddr> {
     let addresses = node.status.as_ref()?.addresses.as_deref()?;
@@ -35,8 +38,7 @@ pub fn peers(world: &World, own: &str) -> Vec<PeerNode> {
 
 /// Resolvers of the host's own `/etc/resolv.conf`.
 pub fn host_resolvers(text: &str) -> Vec<SocketAddr> {
-    let servers = text.lines().filter_map(|line| line.trim().strip_prefix("nameserver"));
-    servers.filter_map(|server| Some(SocketAddr::new(server.trim().parse().ok()?, 53))).collect()
+    servers(text).filter_map(|server| Some(SocketAddr::new(server.parse().ok()?, 53))).collect()
 }
 
 /// Brings the network to what the masters say.
@@ -70,6 +72,8 @@ impl Networking {
 
     /// Works until nobody can tell it anything any more.
     pub async fn run(mut self, mut changes: mpsc::UnboundedReceiver<Vec<Change>>) {
+        let mut verify = tokio::time::interval(VERIFY);
+        verify.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let done = self.bring().await;
             tokio::select! {
@@ -78,6 +82,8 @@ impl Networking {
                     None => return,
                 },
                 Ok(()) = self.wanted_ports.changed() => {}
+                // The host's resolvers are read again too.
+                _ = verify.tick() => self.verify().await,
                 // The kernel refused: again after a while, or when told.
                 () = tokio::time::sleep(AGAIN), if !done => {}
             }
@@ -94,6 +100,15 @@ impl Networking {
             if let Change::Service(name) = change {
                 self.touched.insert(name);
             }
+        }
+    }
+
+    /// Has what somebody else took away put back.
+    async fn verify(&self) {
+        if self.configured.is_some()
+            && let Err(error) = self.shared.network.verify().await
+        {
+            tracing::error!(%error, "cannot make the node's network whole again");
         }
     }
 
@@ -141,7 +156,7 @@ impl Networking {
             return true;
         };
         let upstream = match config.network.upstream_dns.is_empty() {
-            true => host_resolvers(&self.shared.resolver.host),
+            true => host_resolvers(&host_resolv_conf()),
             false => config.network.upstream_dns.clone(),
         };
         let wanted = NodeNetwork {
@@ -161,11 +176,18 @@ impl Networking {
                 tracing::info!(podCIDR = %wanted.pod_cidr, "network is configured");
                 self.configured = Some(wanted);
                 self.all = true;
+                self.shared.network_problem.send_replace(None);
                 self.shared.network_ready.send_replace(true);
                 true
             }
             Err(error) => {
                 tracing::error!(%error, "cannot configure the node's network");
+                let problem = Some(error.to_string());
+                self.shared.network_problem.send_if_modified(|known| {
+                    let news = *known != problem;
+                    *known = problem;
+                    news
+                });
                 false
             }
         }

@@ -38,17 +38,22 @@ impl Worker {
             });
             let stopping = self.memory.container(&container.name).and_then(|memory| memory.stop.as_ref());
             let stopping = stopping.map(|stop| stop.attempt);
-            let probed = since.filter(|(attempt, _)| kind != Kind::Init && stopping != Some(*attempt));
+            let probed = since.filter(|_| kind != Kind::Init);
             let Some((attempt, since)) = probed else {
                 self.probes.end(&container.name);
                 continue;
             };
+            // Who may still send to it must learn when it does not answer any more.
+            let ending = ending || stopping == Some(attempt);
             let memory = self.memory.container(&container.name);
             let started =
                 container.startup_probe.is_none() || memory.is_some_and(|memory| memory.started == Some(attempt));
             for (kind, probe) in declared(container) {
                 let Some(probe) = probe else { continue };
                 let over = (kind == ProbeKind::Startup && started) || (ending && kind != ProbeKind::Readiness);
+                if over {
+                    self.probes.end_one(&container.name, kind);
+                }
                 if over || self.probes.has(&container.name, kind, attempt) {
                     continue;
                 }
@@ -101,7 +106,8 @@ impl Worker {
 
     /// Brings mounted files up to date if what they come from has changed.
     pub(super) async fn tend_content(&mut self, wanted: &Wanted, observed: Option<&Observed>) {
-        if !self.content_stale || self.memory.volumes != VolumeState::Ready || observed.is_none() {
+        let gone = observed.is_none_or(|observed| observed.released);
+        if !self.content_stale || self.memory.volumes != VolumeState::Ready || gone {
             return;
         }
         self.content_stale = false;

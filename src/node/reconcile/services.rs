@@ -68,6 +68,9 @@ fn at_port(slice: &EndpointSlice, number: u16, node: &str) -> Vec<Endpoint> {
             local: endpoint.node_name.as_deref() == Some(node),
             hostname: endpoint.hostname.clone().filter(|hostname| !hostname.is_empty()),
             ready,
+            // Absent means as ready.
+            serving: conditions.and_then(|conditions| conditions.serving).unwrap_or(ready),
+            terminating: conditions.and_then(|conditions| conditions.terminating).unwrap_or(false),
         }));
     }
     found

@@ -34,7 +34,11 @@ fn ends(entry: &ServiceEntry, port: usize) -> Vec<String> {
                 end.ip,
                 end.port,
                 if end.local { " local" } else { "" },
-                if end.ready { "" } else { " unready" }
+                match (end.ready, end.serving && end.terminating) {
+                    (true, _) => "",
+                    (false, true) => " ending",
+                    (false, false) => " unready",
+                }
             )
         })
         .collect()
@@ -74,6 +78,21 @@ fn ports_find_their_endpoints_in_all_slices() {
     assert_eq!((entry.ports[0].node_port, entry.ports[1].protocol), (Some(30001), Protocol::Udp));
     assert_eq!((entry.affinity, entry.external_local, entry.internal_local), (Affinity::ClientIp(10_800), true, false));
     assert_eq!((entry.cluster_ips.len(), entry.external_ips.len()), (1, 1));
+}
+
+#[test]
+fn endpoints_that_end_may_serve_on() {
+    let mut world = World::default();
+    put(
+        &mut world,
+        "services",
+        "s",
+        json!({"spec": {"clusterIP": "10.96.0.5", "ports": [{"name": "web", "port": 80}]}}),
+    );
+    let ending = |address: &str, serving: bool| json!({"addresses": [address], "conditions": {"ready": false, "serving": serving, "terminating": true}});
+    slice(&mut world, "s-1", "s", json!([ending("10.244.1.2", true), ending("10.244.1.3", false)]));
+    let entry = entry(&world, &name("s"), "n1").unwrap();
+    assert_eq!(ends(&entry, 0), ["10.244.1.2:8080 ending", "10.244.1.3:8080 unready"]);
 }
 
 #[test]
@@ -124,7 +143,7 @@ fn the_others_are_peers_once_they_have_a_range() {
 
 #[test]
 fn resolvers_of_the_host_are_read() {
-    let text = "nameserver 1.1.1.1\n# nameserver 2.2.2.2\nnameserver fe80::1\nnameserver x\n";
+    let text = "nameserver 1.1.1.1 # near\n# nameserver 2.2.2.2\nnameserver fe80::1\nnameserver x\n";
     let found: Vec<String> = host_resolvers(text).iter().map(ToString::to_string).collect();
     assert_eq!(found, ["1.1.1.1:53", "[fe80::1]:53"]);
 }

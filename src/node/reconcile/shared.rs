@@ -3,7 +3,7 @@
 use super::host_ports::HostPorts;
 use crate::facts::Machine;
 use crate::promise::Standing;
-use crate::spec::{Facts, Resolver};
+use crate::spec::{Facts, Resolver, choose};
 use crate::stream::Outbox;
 use crate::world::World;
 use parking_lot::RwLock;
@@ -18,6 +18,17 @@ use tokio::sync::{Notify, Semaphore, watch};
 
 /// Creates and starts under way at the same time, on all pods.
 const PARALLEL: usize = 8;
+
+/// What programs on the host read.
+const HOST: &str = "/etc/resolv.conf";
+/// Where systemd-resolved says whom it asks itself.
+const BEHIND_STUB: &str = "/run/systemd/resolve/resolv.conf";
+
+/// The host's resolvers as they are now.
+pub fn host_resolv_conf() -> String {
+    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+    choose(read(HOST), || read(BEHIND_STUB))
+}
 
 /// Doors, desired state and facts.
 pub struct Shared {
@@ -35,10 +46,12 @@ pub struct Shared {
     pub config: HostConfig,
     /// The machine.
     pub machine: Machine,
-    /// Names.
-    pub resolver: Resolver,
+    /// The address of the cluster's resolver.
+    pub cluster_dns: IpAddr,
     /// The node's network is configured.
     pub network_ready: watch::Sender<bool>,
+    /// Why it is not.
+    pub network_problem: watch::Sender<Option<String>>,
     /// The ports of this machine that lead to its pods.
     pub host_ports: watch::Sender<HostPorts>,
     /// The masters' object of this node has changed.
@@ -62,6 +75,12 @@ impl Shared {
     /// Where directories are kept that are persistent volumes.
     pub fn local(&self) -> PathBuf {
         self.config.data_dir.join("node").join("local-path")
+    }
+
+    /// What resolvers there are now.
+    pub fn resolver(&self) -> Resolver {
+        let domain = self.config.network.domain.clone();
+        Resolver { cluster: self.cluster_dns, domain, host: host_resolv_conf() }
     }
 
     /// What a pod with this address may ask of the machine.

@@ -37,8 +37,10 @@ pub enum Wake {
     Image {
         /// The container.
         container: String,
+        /// The image.
+        image: String,
         /// The result.
-        result: Result<Pulled, (RuntimeError, bool)>,
+        result: Box<Result<Pulled, (RuntimeError, bool)>>,
     },
     /// A volume was measured.
     Measured(Finding),
@@ -138,6 +140,7 @@ impl Worker {
             let host = wanted.pod.spec.as_ref().and_then(|spec| spec.host_network).unwrap_or(false);
             let own = observed.as_ref().and_then(|observed| observed.address);
             self.address = if host { Some(self.shared.config.address) } else { own };
+            self.forget_images(&wanted.pod);
             self.tend_host_ports(&wanted, observed.as_ref());
             let plan = self.plan(&wanted, observed.as_ref(), network_ready);
             if !plan.actions.is_empty() {
@@ -249,7 +252,7 @@ impl Worker {
             Wake::Word(promise) => self.word_given(&promise),
             Wake::Content => self.content_changed(),
             Wake::Measured(finding) => self.measured(finding),
-            Wake::Image { container, result } => self.image_found(container, result),
+            Wake::Image { container, image, result } => self.image_found(container, &image, *result),
             Wake::Unstarted { container, attempt } => {
                 let why = "FailedPostStartHook".to_owned();
                 self.memory.container_mut(&container).condemned = Some((attempt, why, None));

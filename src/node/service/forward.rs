@@ -5,7 +5,7 @@ use bytes::Bytes;
 use futures::Stream;
 use nix::sched::{CloneFlags, setns};
 use raftsman_proto::v1::{Chunk, ForwardInput};
-use raftsman_runtime::border::{PodStatus, Pods};
+use raftsman_runtime::border::{ContainerPhase, ContainerStatus, PodSpec, PodStatus, Pods};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -48,6 +48,11 @@ async fn connect(pod: &PodStatus, port: u16) -> std::io::Result<TcpStream> {
     }
 }
 
+fn runs(pod: &PodStatus) -> bool {
+    let running = |container: &ContainerStatus| matches!(container.phase, ContainerPhase::Running { .. });
+    pod.ready && !pod.released && pod.containers.iter().any(running)
+}
+
 /// One connection for one call.
 pub(super) async fn forward(pods: &dyn Pods, mut inputs: Streaming<ForwardInput>) -> Result<Chunks, Status> {
     let first = inputs.message().await?.ok_or_else(|| Status::invalid_argument("the request is empty"))?;
@@ -55,6 +60,11 @@ pub(super) async fn forward(pods: &dyn Pods, mut inputs: Streaming<ForwardInput>
     let port = u16::try_from(first.port).ok().filter(|port| *port != 0);
     let port = port.ok_or_else(|| Status::invalid_argument(format!("{} is no port", first.port)))?;
     let pod = pods.pod(&uid).await.map_err(|error| status(&error))?;
+    // Its address may be another pod's by now.
+    if !runs(&pod) {
+        let PodSpec { namespace, name, .. } = &pod.spec;
+        return Err(Status::unavailable(format!("pod {namespace}/{name}: no container of it runs")));
+    }
     let stream = connect(&pod, port).await;
     let stream = stream.map_err(|error| {
         Status::unavailable(format!("pod {}/{}: port {port}: {error}", pod.spec.namespace, pod.spec.name))
@@ -100,4 +110,17 @@ fn relay(
         drop(up);
     });
     ReceiverStream::new(chunks)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::fixture::{exited, root, running};
+
+    #[test]
+    fn only_what_runs_is_connected_to() {
+        assert!(runs(&root(vec![exited("a", 0, 0, 1, 0), running("b", 0, 0)])));
+        assert!(!runs(&root(vec![exited("a", 0, 0, 1, 0)])));
+        assert!(!runs(&PodStatus { released: true, ..root(vec![running("b", 0, 0)]) }));
+    }
 }

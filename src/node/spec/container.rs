@@ -46,6 +46,7 @@ pub fn container_spec(
         name: container.name.clone(),
         attempt,
         image_id: image.id.clone(),
+        image: container.image.clone().unwrap_or_default(),
         command: filled(container.command.as_ref()),
         args: filled(container.args.as_ref()),
         env: env.variables.clone(),

@@ -1,5 +1,6 @@
 //! The content of a pod's `/etc/resolv.conf` (`dnsPolicy`, `dnsConfig`).
 
+use super::host_dns::{is_loopback, servers};
 use k8s_openapi::api::core::v1::Pod;
 use std::net::IpAddr;
 
@@ -24,17 +25,27 @@ struct Parts {
     options: Vec<String>,
 }
 
+/// What the host has, for a pod on its network.
 fn host(text: &str) -> Parts {
-    let mut parts = Parts::default();
+    let mut parts = Parts { servers: servers(text).map(str::to_owned).collect(), ..Parts::default() };
     for line in text.lines() {
         let mut words = line.split_whitespace();
         let rest = |words: std::str::SplitWhitespace<'_>| words.map(str::to_owned).collect::<Vec<_>>();
         match words.next() {
-            Some("nameserver") => parts.servers.extend(words.next().map(str::to_owned)),
             Some("search" | "domain") => parts.searches = rest(words),
             Some("options") => parts.options = rest(words),
             _ => {}
         }
+    }
+    parts
+}
+
+/// The same for another pod, which has a loopback of its own: the cluster's resolver asks those whom only the host reaches.
+fn from_pod(resolver: &Resolver) -> Parts {
+    let mut parts = host(&resolver.host);
+    parts.servers.retain(|server| !is_loopback(server));
+    if parts.servers.is_empty() {
+        parts.servers.push(resolver.cluster.to_string());
     }
     parts
 }
@@ -46,6 +57,7 @@ pub fn resolv_conf(pod: &Pod, resolver: &Resolver) -> String {
     let host_network = spec.and_then(|spec| spec.host_network).unwrap_or(false);
     let mut parts = match policy {
         "None" => Parts::default(),
+        "Default" if !host_network => from_pod(resolver),
         "Default" => host(&resolver.host),
         "ClusterFirst" if host_network => host(&resolver.host),
         _ => {

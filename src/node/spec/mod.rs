@@ -5,6 +5,7 @@ mod dns;
 mod downward;
 mod env;
 mod expand;
+mod host_dns;
 mod links;
 mod pod;
 pub mod resources;
@@ -15,6 +16,7 @@ pub use dns::{Resolver, resolv_conf};
 pub use downward::{Facts, field, resource_field};
 pub use env::{Environment, environment};
 pub use expand::expand;
+pub use host_dns::{choose, servers};
 pub use links::service_links;
 pub use pod::{hostname, pod_spec};
 

@@ -40,6 +40,19 @@ fn resolvers_follow_the_policy() {
 }
 
 #[test]
+fn a_server_on_the_hosts_loopback_is_no_pods() {
+    let conf = |host: &str, spec: Value| resolv_conf(&pod(spec), &Resolver { host: host.to_owned(), ..resolver() });
+    let (own, hosts) = (
+        json!({"dnsPolicy": "Default", "containers": []}),
+        json!({"dnsPolicy": "Default", "hostNetwork": true, "containers": []}),
+    );
+    let both = "nameserver 127.0.0.53\nnameserver 9.9.9.9\n";
+    assert_eq!(conf(both, own.clone()), "nameserver 9.9.9.9\n");
+    assert_eq!(conf(both, hosts), both);
+    assert_eq!(conf("nameserver 127.0.0.53\n", own), "nameserver 10.96.0.10\n");
+}
+
+#[test]
 fn classes_follow_requests_and_limits() {
     let class = |resources: Value| resources::qos(&pod(json!({"containers": [{"name": "c", "resources": resources}]})));
     assert_eq!(class(json!({})), QosClass::BestEffort);

@@ -60,6 +60,10 @@ impl Network for FakeNetwork {
         Ok(())
     }
 
+    async fn verify(&self) -> Result<(), NetworkError> {
+        Ok(())
+    }
+
     async fn teardown(&self) -> Result<(), NetworkError> {
         Ok(())
     }

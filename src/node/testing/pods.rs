@@ -18,6 +18,8 @@ pub struct FakePods {
     pub pods: Mutex<BTreeMap<String, PodStatus>>,
     pub started: Mutex<Vec<(String, String, u32)>>,
     pub specs: Mutex<Vec<ContainerSpec>>,
+    /// Held: nothing ends that is to be stopped.
+    pub stubborn: tokio::sync::Mutex<()>,
     /// What `exec` ends with.
     pub exec_code: Mutex<i32>,
     pub promise: Mutex<Promise>,
@@ -31,6 +33,7 @@ impl FakePods {
             pods: Mutex::default(),
             started: Mutex::default(),
             specs: Mutex::default(),
+            stubborn: Default::default(),
             exec_code: Mutex::new(0),
             promise: Mutex::default(),
             events: broadcast::Sender::new(64),
@@ -85,6 +88,8 @@ impl Pods for FakePods {
             address: None,
             fence: spec.fenced.then(FenceStatus::default),
             ready: true,
+            root_since: None,
+            released: false,
             containers: Vec::new(),
         });
         Ok(pod.clone())
@@ -115,6 +120,7 @@ impl Pods for FakePods {
             name: spec.name.clone(),
             attempt: spec.attempt,
             image_id: spec.image_id.clone(),
+            image: spec.image.clone(),
             phase: ContainerPhase::Running { started_at: SystemTime::now() },
             pid: Some(1),
         });
@@ -122,6 +128,7 @@ impl Pods for FakePods {
     }
 
     async fn stop_container(&self, uid: &str, name: &str, _grace: Duration) -> Result<(), RuntimeError> {
+        let _turn = self.stubborn.lock().await;
         self.exit(uid, name, 143);
         Ok(())
     }
@@ -130,6 +137,14 @@ impl Pods for FakePods {
         if let Some(pod) = self.pods.lock().get_mut(uid) {
             pod.containers.retain(|container| container.name != name || container.attempt != attempt);
         }
+        Ok(())
+    }
+
+    async fn release_pod(&self, uid: &str) -> Result<(), RuntimeError> {
+        if let Some(pod) = self.pods.lock().get_mut(uid) {
+            (pod.released, pod.ready) = (true, false);
+        }
+        self.event(uid);
         Ok(())
     }
 

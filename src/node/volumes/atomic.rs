@@ -6,7 +6,7 @@ use super::{Content, VolumeError};
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 const DATA: &str = "..data";
 
@@ -15,7 +15,7 @@ pub fn write(dir: &Path, content: &Content, group: Option<u32>) -> Result<bool, 
     let failed = |error: std::io::Error| VolumeError::io(dir, error);
     fs::create_dir_all(dir).map_err(failed)?;
     fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).map_err(failed)?;
-    let old = fs::read_link(dir.join(DATA)).ok();
+    let old = version(dir);
     if old.as_ref().is_some_and(|old| same(&dir.join(old), content)) {
         link_names(dir, content).map_err(failed)?;
         return Ok(false);
@@ -35,6 +35,17 @@ pub fn write(dir: &Path, content: &Content, group: Option<u32>) -> Result<bool, 
         fs::remove_dir_all(dir.join(old)).map_err(failed)?;
     }
     Ok(true)
+}
+
+/// The version that there is, if the link is one of ours: others may have made it lead elsewhere.
+fn version(dir: &Path) -> Option<PathBuf> {
+    let found = fs::read_link(dir.join(DATA)).ok()?;
+    let mut parts = found.components();
+    let own = match (parts.next(), parts.next()) {
+        (Some(Component::Normal(name)), None) => name.as_encoded_bytes().starts_with(b".."),
+        _ => false,
+    };
+    own.then_some(found)
 }
 
 fn fill(fresh: &Path, content: &Content, group: Option<u32>) -> std::io::Result<()> {
@@ -79,9 +90,11 @@ fn link_names(dir: &Path, content: &Content) -> std::io::Result<()> {
         }
     }
     for entry in fs::read_dir(dir)? {
-        let name = entry?.file_name();
+        let entry = entry?;
+        let name = entry.file_name();
         let name = name.to_string_lossy();
-        if !name.starts_with("..") && !wanted.contains(name.as_ref()) {
+        // What is no link is somebody else's.
+        if entry.file_type()?.is_symlink() && !name.starts_with("..") && !wanted.contains(name.as_ref()) {
             fs::remove_file(dir.join(name.as_ref()))?;
         }
     }

@@ -11,17 +11,28 @@ use std::path::{Path, PathBuf};
 
 pub(super) struct EmptyDir(pub EmptyDirVolumeSource);
 
-/// A tmpfs at `dir`, unless one is there.
-pub(super) fn tmpfs(dir: &Path, size: Option<i64>) -> Result<(), VolumeError> {
+/// A tmpfs at `dir`, unless one is there. True if it is new.
+pub(super) fn tmpfs(dir: &Path, size: Option<i64>) -> Result<bool, VolumeError> {
     fs::create_dir_all(dir).map_err(|error| VolumeError::io(dir, error))?;
     if is_mount(dir)? {
-        return Ok(());
+        return Ok(false);
     }
     let size = size.map(|size| format!(",size={size}")).unwrap_or_default();
     let options = format!("mode=0755{size}");
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
     mount(Some("tmpfs"), dir, Some("tmpfs"), flags, Some(options.as_str()))
-        .map_err(|error| VolumeError::io(dir, format!("mount of a tmpfs: {error}")))
+        .map_err(|error| VolumeError::io(dir, format!("mount of a tmpfs: {error}")))?;
+    Ok(true)
+}
+
+/// A directory. True if it is new.
+fn directory(dir: &Path) -> Result<bool, VolumeError> {
+    let made = dir.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::create_dir(dir));
+    match made {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(VolumeError::io(dir, error)),
+    }
 }
 
 fn is_mount(dir: &Path) -> Result<bool, VolumeError> {
@@ -48,12 +59,16 @@ impl Volume for EmptyDir {
     fn set_up(&self, context: &Context, _content: &Content) -> Result<PathBuf, VolumeError> {
         let dir = &context.dir;
         let limit = self.0.size_limit.as_ref().and_then(|limit| limit.0.parse().ok()).map(Quantity::value);
-        match self.0.medium.as_deref() {
-            None | Some("") => fs::create_dir_all(dir).map_err(|error| VolumeError::io(dir, error))?,
+        let new = match self.0.medium.as_deref() {
+            None | Some("") => directory(dir)?,
             Some("Memory") => tmpfs(dir, limit)?,
             Some(other) => {
                 return Err(VolumeError(format!("emptyDir medium {other:?} is not supported")));
             }
+        };
+        // Later it is its pod's own.
+        if !new {
+            return Ok(dir.clone());
         }
         let mut mode = 0o777;
         if let Some(group) = context.fs_group {

@@ -114,6 +114,18 @@ fn an_empty_dir_keeps_what_is_in_it() {
     assert_eq!(read(&places["v"].join("kept")), "x");
     assert_eq!(read(&places["d"].join("labels")), "tier=\"web\"");
     assert_eq!(fs::metadata(&places["v"]).unwrap().permissions().mode() & 0o777, 0o777);
+    fs::set_permissions(&places["v"], fs::Permissions::from_mode(0o700)).unwrap();
+    set_up(&pod, &facts(), dir.path(), &dir.path().join("local"), &world).unwrap();
+    assert_eq!(fs::metadata(&places["v"]).unwrap().permissions().mode() & 0o777, 0o700, "it is the pod's");
+}
+
+/// Unmounts what a test has mounted there.
+struct Mounted(std::path::PathBuf);
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = nix::mount::umount2(&self.0, nix::mount::MntFlags::MNT_DETACH);
+    }
 }
 
 #[test]
@@ -121,21 +133,68 @@ fn sub_paths_stay_inside() {
     let dir = tempfile::tempdir().unwrap();
     let place = dir.path().join("v");
     fs::create_dir(&place).unwrap();
+    fs::set_permissions(&place, fs::Permissions::from_mode(0o777)).unwrap();
     symlink("/etc", place.join("out")).unwrap();
     let places = [("v".to_owned(), place.clone())].into();
+    let mounted = Mounted(dir.path().join("subpaths/c/0"));
     let mount = |part: &str| {
         let container = json!({"name": "c", "volumeMounts": [{"name": "v", "mountPath": "/m", "subPathExpr": part, "readOnly": true}]});
-        bind(&Pod::default(), &serde_json::from_value(container).unwrap(), &places, |name| {
-            (name == "N").then(|| "sub".to_owned())
-        })
+        let container = serde_json::from_value(container).unwrap();
+        bind(&Pod::default(), &container, &places, dir.path(), |name| (name == "N").then(|| "sub".to_owned()))
     };
     let good = mount("$(N)/deep").unwrap();
-    assert_eq!(good[0].source, fs::canonicalize(&place).unwrap().join("sub/deep"));
+    assert_eq!(good[0].source, mounted.0);
     assert!(good[0].read_only && good[0].source.is_dir());
-    for bad in ["../x", "out", "out/x"] {
-        assert!(mount(bad).is_err(), "{bad}");
+    assert_eq!(fs::metadata(place.join("sub")).unwrap().permissions().mode() & 0o777, 0o777, "as its volume");
+    // What is mounted stays what it was, whatever is put in its place.
+    fs::write(place.join("sub/deep/file"), "x").unwrap();
+    fs::rename(place.join("sub"), place.join("other")).unwrap();
+    symlink("/etc", place.join("sub")).unwrap();
+    assert_eq!(read(&good[0].source.join("file")), "x");
+    for bad in ["../x", "out", "out/x", "$(N)/deep"] {
+        let error = mount(bad).unwrap_err().0;
+        assert!(error.starts_with("failed to prepare subPath"), "{bad}: {error}");
     }
     assert!(!Path::new("/etc/x").exists());
+}
+
+#[test]
+fn files_of_api_objects_are_never_writable() {
+    let place = std::path::PathBuf::from("/place");
+    for (source, read_only) in [
+        (json!({"configMap": {"name": "m"}}), true),
+        (json!({"secret": {"secretName": "s"}}), true),
+        (json!({"downwardAPI": {"items": []}}), true),
+        (json!({"projected": {"sources": []}}), true),
+        (json!({"emptyDir": {}}), false),
+        (json!({"hostPath": {"path": "/x"}}), false),
+    ] {
+        let mut volume = source.clone();
+        volume["name"] = json!("v");
+        let pod = pod(json!([volume]));
+        let container = &pod.spec.as_ref().unwrap().containers[0];
+        let places = [("v".to_owned(), place.clone())].into();
+        let mounts = bind(&pod, container, &places, Path::new("/pod"), |_| None).unwrap();
+        assert_eq!(mounts[0].read_only, read_only, "{source}");
+    }
+}
+
+#[test]
+fn nothing_is_removed_where_a_forged_link_leads() {
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let place = dir.path().join("v");
+    let of = |text: &str| -> Content { [("a".to_owned(), File { data: text.into(), mode: 0o644 })].into() };
+    fs::create_dir_all(other.path().join("deep")).unwrap();
+    fs::create_dir_all(dir.path().join("kept")).unwrap();
+    for (number, link) in [other.path().to_str().unwrap(), "../kept", "..", "v/../../kept"].into_iter().enumerate() {
+        atomic::write(&place, &of("first"), None).unwrap();
+        fs::remove_file(place.join("..data")).unwrap();
+        symlink(link, place.join("..data")).unwrap();
+        let text = number.to_string();
+        assert!(atomic::write(&place, &of(&text), None).unwrap());
+        assert_eq!(read(&place.join("a")), text);
+        assert!(other.path().join("deep").exists() && dir.path().join("kept").exists(), "{link}");
+    }
 }
 
 #[test]
@@ -183,7 +242,7 @@ fn a_claim_leads_to_its_volume() {
     assert_eq!(read(&place(&world).unwrap().join("kept")), "x", "made once");
     let container = json!({"name": "c", "volumeMounts": [{"name": "d", "mountPath": "/d"}]});
     let places = std::collections::BTreeMap::from([("d".to_owned(), made)]);
-    let mounts = bind(&pod, &serde_json::from_value(container).unwrap(), &places, |_| None).unwrap();
+    let mounts = bind(&pod, &serde_json::from_value(container).unwrap(), &places, dir.path(), |_| None).unwrap();
     assert!(mounts[0].read_only);
     let host = dir.path().join("static");
     for source in [json!({"hostPath": {"path": host, "type": ""}}), json!({"local": {"path": host}})] {

@@ -74,6 +74,9 @@ pub struct ContainerSpec {
     pub attempt: u32,
     /// The image's id as [`crate::border::Images::resolve`] gave it; must be present on disk.
     pub image_id: String,
+    /// The image as it was asked for. Empty: not known.
+    #[serde(default)]
+    pub image: String,
     /// `command`: replaces the image's entrypoint; empty keeps it. `$(VAR)` is already expanded.
     pub command: Vec<String>,
     /// `args`: replaces the image's cmd; empty keeps it unless `command` is given.
@@ -149,6 +152,9 @@ pub struct ContainerStatus {
     pub attempt: u32,
     /// The image's id.
     pub image_id: String,
+    /// The image as it was asked for. Empty: not known.
+    #[serde(default)]
+    pub image: String,
     /// Where it is in its life.
     pub phase: ContainerPhase,
     /// The process id on the host while it runs.

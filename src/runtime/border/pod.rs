@@ -3,6 +3,7 @@
 use crate::border::{ContainerStatus, FenceStatus};
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 /// Quality of service: where the pod's cgroup stands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -76,6 +77,10 @@ pub struct PodStatus {
     pub fence: Option<FenceStatus>,
     /// The pod's root is up (its supervisor answers).
     pub ready: bool,
+    /// Since when its namespaces are as they are: after the machine was started again they are new ones. Absent: not known.
+    pub root_since: Option<SystemTime>,
+    /// All but records and logs was given back ([`crate::border::Pods::release_pod`]).
+    pub released: bool,
     /// All containers, also ended ones that were not removed.
     pub containers: Vec<ContainerStatus>,
 }

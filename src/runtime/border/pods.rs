@@ -50,6 +50,10 @@ pub trait Pods: Send + Sync + 'static {
     /// Forgets an ended run: root file system, record and log of (`name`, `attempt`).
     async fn remove_container(&self, uid: &str, name: &str, attempt: u32) -> Result<(), RuntimeError>;
 
+    /// Gives back what a pod has that will never run again: processes, supervisor, cgroup, namespaces, mounts and volumes.
+    /// Records of its containers and their logs stay, and nothing revives it. Refused while a container runs.
+    async fn release_pod(&self, uid: &str) -> Result<(), RuntimeError>;
+
     /// Kills what is left, ends the supervisor, removes cgroup, namespaces, mounts and the pod's directory.
     async fn remove_pod(&self, uid: &str) -> Result<(), RuntimeError>;
 

@@ -9,6 +9,7 @@ use oci_client::client::{ClientConfig, ClientProtocol};
 use oci_client::manifest::OciDescriptor;
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference};
+use std::error::Error;
 use std::time::{Duration, SystemTime};
 
 const ACCEPTED: &[&str] = &[
@@ -35,7 +36,7 @@ pub(crate) async fn pull(store: &ImageStore, text: &str) -> Result<ResolvedImage
     if let Some(record) = pulled_since(store, &full, began)? {
         return store.resolved(&record);
     }
-    let failed = |error: &dyn std::fmt::Display| RuntimeError::ImagePull(format!("pull image \"{text}\": {error}"));
+    let failed = |error: &dyn Error| RuntimeError::ImagePull(format!("pull image \"{text}\": {}", causes(error)));
     // Whoever set a process-wide provider keeps it.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let plain = reference::is_plain_http(wanted.registry(), store.insecure());
@@ -45,7 +46,7 @@ pub(crate) async fn pull(store: &ImageStore, text: &str) -> Result<ResolvedImage
         read_timeout: Some(READ_TIMEOUT),
         ..ClientConfig::default()
     });
-    let (manifest, digest) = manifest(store, &client, &wanted).await.map_err(|error| failed(&error))?;
+    let (manifest, digest) = manifest(store, &client, &wanted).await.map_err(|error| failed(&*error))?;
     fetch(store, &client, &wanted, &manifest).await.map_err(|error| failed(&error))?;
     let worker = store.clone();
     let image = blocking(move || worker.unpack(&manifest)).await.map_err(|error| failed(&error))?;
@@ -53,6 +54,21 @@ pub(crate) async fn pull(store: &ImageStore, text: &str) -> Result<ResolvedImage
     store.layout().put_reference(&record)?;
     drop(lock);
     store.resolved(&record)
+}
+
+/// An error with all its causes: without them nobody knows whether it was a name, a port or a certificate.
+fn causes(error: &dyn Error) -> String {
+    let mut message = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let text = cause.to_string();
+        if !message.contains(&text) {
+            message.push_str(": ");
+            message.push_str(&text);
+        }
+        source = cause.source();
+    }
+    message
 }
 
 /// Another pull that was under way when this one was asked for has ended well.
@@ -66,7 +82,7 @@ async fn manifest(
     store: &ImageStore,
     client: &Client,
     wanted: &Reference,
-) -> Result<(Manifest, String), Box<dyn std::error::Error + Send + Sync>> {
+) -> Result<(Manifest, String), Box<dyn Error + Send + Sync>> {
     let (bytes, digest) = client.pull_manifest_raw(wanted, &RegistryAuth::Anonymous, ACCEPTED).await?;
     let index: Index = parse(&bytes, &digest)?;
     if index.manifests.is_empty() {
@@ -128,7 +144,28 @@ async fn blob(
     client
         .pull_blob(wanted, &remote, writer)
         .await
-        .map_err(|error| RuntimeError::ImagePull(format!("content {}: {error}", descriptor.digest)))?;
+        .map_err(|error| RuntimeError::ImagePull(format!("content {}: {}", descriptor.digest, causes(&error))))?;
     let layout = store.layout().clone();
     blocking(move || layout.adopt(file, &hex)).await
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use crate::images::ImageStoreConfig;
+
+    #[tokio::test]
+    async fn a_pull_that_failed_says_why() {
+        let directory = tempfile::tempdir().unwrap();
+        let store =
+            ImageStore::open(ImageStoreConfig { root: directory.path().to_owned(), insecure_registries: Vec::new() })
+                .unwrap();
+        // Nobody listens where somebody has just stopped to.
+        let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let refused = pull(&store, &format!("{gone}/a:1")).await.unwrap_err().to_string();
+        assert!(refused.to_lowercase().contains("connection refused"), "{refused}");
+        let unknown = pull(&store, "registry.invalid/a:1").await.unwrap_err().to_string();
+        assert!(unknown.contains("dns") || unknown.contains("lookup"), "{unknown}");
+    }
 }

@@ -85,7 +85,13 @@ async fn revive(inner: &Arc<Inner>, uid: &str) -> Result<(), RuntimeError> {
     }
     let guard = status::processes(&paths).and_then(|processes| processes.guard);
     let (worker, name) = (inner.clone(), uid.to_owned());
-    blocking(move || lifecycle::spawn(&worker, &name)).await?;
+    blocking(move || {
+        // After the machine was started again there is none of it.
+        let paths = worker.config.pod(&name);
+        lifecycle::ground(&worker, &status::record_of(&paths, &name)?.spec, &paths)?;
+        lifecycle::spawn(&worker, &name)
+    })
+    .await?;
     // The new supervisor has ended the guard of the old one, which was left to this process.
     if let Some(guard) = guard {
         tokio::spawn(pidfd::ended(guard));
@@ -138,7 +144,7 @@ async fn monitor(inner: Weak<Inner>, uid: String) {
             return;
         };
         let paths = strong.config.pod(&uid);
-        if !paths.record().exists() {
+        if !paths.record().exists() || paths.released().exists() {
             return;
         }
         if let Err(error) = ensure(&strong, &uid).await {

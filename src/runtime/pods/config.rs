@@ -71,6 +71,16 @@ impl PodPaths {
         self.directory.join("pod.json")
     }
 
+    /// Since when the pod's namespaces are as they are.
+    pub(crate) fn root(&self) -> PathBuf {
+        self.directory.join("root.json")
+    }
+
+    /// Is there once the pod will never run again and nobody may revive it.
+    pub(crate) fn released(&self) -> PathBuf {
+        self.directory.join("released")
+    }
+
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.directory.join(name)
     }

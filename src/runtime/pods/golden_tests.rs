@@ -55,7 +55,8 @@ fn compatible<T: Serialize + DeserializeOwned>(old: &Value, at: &str) {
     });
     assert_eq!(serde_json::to_value(read(&later)).unwrap(), now, "{at}");
     let mut earlier = now.clone();
-    let added = ["guard", "fqdn", "pids", "fenced", "fencing", "message_from_log", "termination_message_from_log"];
+    let added =
+        ["guard", "fqdn", "pids", "fenced", "fencing", "image", "message_from_log", "termination_message_from_log"];
     each_record(&mut earlier, &|all| all.retain(|key, value| !added.contains(&key.as_str()) && !value.is_null()));
     read(&earlier);
 }

@@ -5,9 +5,9 @@ use crate::cgroup::{self, PodLimits};
 use crate::images::{blocking, disk};
 use crate::pods::config::PodPaths;
 use crate::pods::local::Inner;
-use crate::pods::status::{self, PodRecord};
+use crate::pods::status::{self, Found, PodRecord, Released, RootRecord};
 use crate::pods::{adopt, client, files, pidfd};
-use crate::supervisor::protocol::{BOOT_FILE, Boot, Fencing, Request};
+use crate::supervisor::protocol::{BOOT_FILE, Boot, Fencing, PROCESS_FILE, Request};
 use crate::supervisor::record;
 use crate::sys;
 use std::fs;
@@ -27,6 +27,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) async fn create(inner: &Arc<Inner>, spec: &PodSpec) -> Result<PodStatus, RuntimeError> {
     let _lock = inner.lock_pod(&spec.uid).await;
     let paths = inner.config.pod(&spec.uid);
+    if paths.released().exists() {
+        return Err(released(&spec.uid));
+    }
     if !paths.record().exists() {
         let (inner, spec, paths) = (inner.clone(), spec.clone(), paths.clone());
         blocking(move || prepare(&inner, &spec, &paths)).await?;
@@ -36,7 +39,13 @@ pub(crate) async fn create(inner: &Arc<Inner>, spec: &PodSpec) -> Result<PodStat
     blocking(move || status::pod(&config, &uid)).await
 }
 
-fn prepare(inner: &Inner, spec: &PodSpec, paths: &PodPaths) -> Result<(), RuntimeError> {
+fn released(uid: &str) -> RuntimeError {
+    RuntimeError::Invalid(format!("pod {uid} has ended and was released; it cannot run again"))
+}
+
+/// What a pod stands on and a start of the machine takes away: its cgroup with the limits, and its shared memory. Again: what
+/// is there stays.
+pub(crate) fn ground(inner: &Inner, spec: &PodSpec, paths: &PodPaths) -> Result<(), RuntimeError> {
     let about = format!("pod {}/{}", spec.namespace, spec.name);
     let group = inner.config.pod_group(&spec.uid);
     fs::create_dir_all(paths.shm()).map_err(disk(&about))?;
@@ -45,6 +54,12 @@ fn prepare(inner: &Inner, spec: &PodSpec, paths: &PodPaths) -> Result<(), Runtim
     if !spec.host_ipc && !sys::is_mount_point(&paths.shm()) {
         sys::mount_tmpfs(&paths.shm(), "mode=1777,size=64m").map_err(disk(&about))?;
     }
+    Ok(())
+}
+
+fn prepare(inner: &Inner, spec: &PodSpec, paths: &PodPaths) -> Result<(), RuntimeError> {
+    let about = format!("pod {}/{}", spec.namespace, spec.name);
+    ground(inner, spec, paths)?;
     let written = files::put(&paths.directory, "hosts", &files::hosts(spec, None))
         .and_then(|()| files::put(&paths.directory, "hostname", &format!("{}\n", spec.hostname)))
         .and_then(|()| files::put(&paths.directory, "resolv.conf", &spec.resolv_conf))
@@ -56,9 +71,16 @@ fn prepare(inner: &Inner, spec: &PodSpec, paths: &PodPaths) -> Result<(), Runtim
 /// Starts a pod's supervisor and pins its namespaces. Blocks until it is ready.
 pub(crate) fn spawn(inner: &Inner, uid: &str) -> Result<(), RuntimeError> {
     let paths = inner.config.pod(uid);
+    if paths.released().exists() {
+        return Err(released(uid));
+    }
     let record = status::record_of(&paths, uid)?;
     let spec = &record.spec;
     let about = format!("pod {}/{}: supervisor", spec.namespace, spec.name);
+    // Every pod has a host name of its own, so this one is always pinned.
+    if !sys::is_mount_point(&paths.pins.join("uts")) {
+        record::write(&paths.root(), &RootRecord { since: SystemTime::now() }).map_err(disk(&about))?;
+    }
     let boot = Boot {
         hostname: spec.hostname.clone(),
         host_network: spec.host_network,
@@ -137,9 +159,48 @@ pub(crate) async fn set_address(inner: &Arc<Inner>, uid: &str, address: IpAddr) 
     .await
 }
 
+/// Takes away all of a pod that will never run again but its records and logs.
+pub(crate) async fn release(inner: &Arc<Inner>, uid: &str) -> Result<(), RuntimeError> {
+    let _lock = inner.lock_pod(uid).await;
+    let paths = inner.config.pod(uid);
+    status::record_of(&paths, uid)?;
+    if status::containers(&paths).iter().any(Found::is_running) {
+        return Err(RuntimeError::Invalid(format!("pod {uid} has a container that runs; stop it first")));
+    }
+    // The mark first: from here on nobody revives it, whatever becomes of the rest.
+    let mark =
+        |whole| record::write(&paths.released(), &Released { whole }).map_err(disk(format!("release pod {uid}")));
+    mark(false)?;
+    end(inner, uid).await?;
+    let (worker, name) = (inner.clone(), uid.to_owned());
+    blocking(move || clear(&worker, &name)).await?;
+    mark(true)?;
+    inner.tell(uid);
+    Ok(())
+}
+
+fn clear(inner: &Inner, uid: &str) -> Result<(), RuntimeError> {
+    let paths = inner.config.pod(uid);
+    let about = format!("release pod {uid}");
+    unground(inner, uid, &about)?;
+    for directory in ["volumes", "subpaths", "shm"] {
+        unless_gone(fs::remove_dir_all(paths.file(directory)), &about)?;
+    }
+    unless_gone(fs::remove_file(paths.file(PROCESS_FILE)), &about)
+}
+
 /// Removes a pod with everything that is its own. A pod that is not there is removed.
 pub(crate) async fn remove(inner: &Arc<Inner>, uid: &str) -> Result<(), RuntimeError> {
     let _lock = inner.lock_pod(uid).await;
+    end(inner, uid).await?;
+    let (worker, name) = (inner.clone(), uid.to_owned());
+    blocking(move || sweep(&worker, &name)).await?;
+    inner.tell(uid);
+    Ok(())
+}
+
+/// Ends all processes of a pod, and the watching.
+async fn end(inner: &Arc<Inner>, uid: &str) -> Result<(), RuntimeError> {
     if let Some(monitor) = inner.monitors.lock().remove(uid) {
         monitor.abort();
     }
@@ -162,10 +223,23 @@ pub(crate) async fn remove(inner: &Arc<Inner>, uid: &str) -> Result<(), RuntimeE
             }
         }
     }
-    let (worker, name) = (inner.clone(), uid.to_owned());
-    blocking(move || sweep(&worker, &name)).await?;
-    inner.tell(uid);
     Ok(())
+}
+
+/// Takes away the pod's mounts, namespaces and cgroup.
+fn unground(inner: &Inner, uid: &str, about: &str) -> Result<(), RuntimeError> {
+    let paths = inner.config.pod(uid);
+    sys::unmount_below(&paths.pins).map_err(disk(about))?;
+    sys::unmount_below(&paths.directory).map_err(disk(about))?;
+    cgroup::remove(&inner.hierarchies, &inner.config.pod_group(uid)).map_err(disk(about))?;
+    unless_gone(fs::remove_dir_all(&paths.pins), about)
+}
+
+fn unless_gone(result: io::Result<()>, about: &str) -> Result<(), RuntimeError> {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(disk(about)(error)),
+        _ => Ok(()),
+    }
 }
 
 fn sweep(inner: &Inner, uid: &str) -> Result<(), RuntimeError> {
@@ -174,17 +248,10 @@ fn sweep(inner: &Inner, uid: &str) -> Result<(), RuntimeError> {
     for container in status::containers(&paths) {
         inner.images.release(&container.directory);
     }
-    sys::unmount_below(&paths.pins).map_err(disk(&about))?;
-    sys::unmount_below(&paths.directory).map_err(disk(&about))?;
-    cgroup::remove(&inner.hierarchies, &inner.config.pod_group(uid)).map_err(disk(&about))?;
-    let unless_gone = |result: io::Result<()>| match result {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(disk(&about)(error)),
-        _ => Ok(()),
-    };
-    unless_gone(fs::remove_dir_all(&paths.pins))?;
+    unground(inner, uid, &about)?;
     // Renamed first: a crash in the middle leaves no half of a pod.
     let stamp = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
     let trash = inner.config.trash().join(format!("{uid}-{stamp}"));
-    unless_gone(fs::rename(&paths.directory, &trash))?;
-    unless_gone(fs::remove_dir_all(&trash))
+    unless_gone(fs::rename(&paths.directory, &trash), &about)?;
+    unless_gone(fs::remove_dir_all(&trash), &about)
 }

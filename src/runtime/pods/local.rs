@@ -127,7 +127,8 @@ impl LocalPods {
             monitors: Mutex::default(),
             pipes: Pipes::default(),
         });
-        let found: Vec<String> = status::uids(&inner.config)?;
+        let mut found: Vec<String> = status::uids(&inner.config)?;
+        found.retain(|uid| !inner.config.pod(uid).released().exists());
         let starts = found.into_iter().map(|uid| crate::pods::adopt::watch(inner.clone(), uid));
         futures::future::join_all(starts).await;
         Ok(Self { inner })
@@ -183,6 +184,10 @@ impl Pods for LocalPods {
 
     async fn remove_container(&self, uid: &str, name: &str, attempt: u32) -> Result<(), RuntimeError> {
         run::remove(&self.inner, checked(uid)?, name, attempt).await
+    }
+
+    async fn release_pod(&self, uid: &str) -> Result<(), RuntimeError> {
+        lifecycle::release(&self.inner, checked(uid)?).await
     }
 
     async fn remove_pod(&self, uid: &str) -> Result<(), RuntimeError> {

@@ -24,6 +24,20 @@ pub(crate) struct PodRecord {
     pub address: Option<IpAddr>,
 }
 
+/// A pod's namespaces, as recorded when they were made (`root.json`).
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct RootRecord {
+    /// Just before.
+    pub since: SystemTime,
+}
+
+/// A pod that will never run again (`released`).
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Released {
+    /// All that was to be given back was.
+    pub whole: bool,
+}
+
 /// In a container's directory.
 pub(crate) const CONTAINER_FILE: &str = "container.json";
 
@@ -102,6 +116,7 @@ impl Found {
             name: self.record.spec.name.clone(),
             attempt: self.record.spec.attempt,
             image_id: self.record.spec.image_id.clone(),
+            image: self.record.spec.image.clone(),
             pid: process.filter(|_| self.is_running()).map(|process| process.pid),
             phase,
         }
@@ -164,10 +179,14 @@ pub(crate) fn newest(paths: &PodPaths, name: &str) -> Option<Found> {
 pub(crate) fn pod(config: &PodsConfig, uid: &str) -> Result<PodStatus, RuntimeError> {
     let paths = config.pod(uid);
     let record = record_of(&paths, uid)?;
-    let ready = processes(&paths).is_some_and(|processes| pidfd::is_alive(processes.supervisor));
+    let release: Option<Released> = record::read(&paths.released()).ok().flatten();
+    let (over, released) = (release.is_some(), release.is_some_and(|release| release.whole));
+    let ready = !over && processes(&paths).is_some_and(|processes| pidfd::is_alive(processes.supervisor));
+    let root: Option<RootRecord> = record::read(&paths.root()).ok().flatten();
     let netns = (!record.spec.host_network).then(|| paths.pins.join("net"));
     let containers = containers(&paths).iter().map(Found::status).collect();
     // What cannot be read admits nothing.
     let fence = record.spec.fenced.then(|| FenceRecord::read(&paths.directory).unwrap_or_default());
-    Ok(PodStatus { spec: record.spec, netns, address: record.address, fence, ready, containers })
+    let (spec, address, root_since) = (record.spec, record.address, root.map(|root| root.since));
+    Ok(PodStatus { spec, netns, address, fence, ready, root_since, released, containers })
 }

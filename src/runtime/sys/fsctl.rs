@@ -56,6 +56,15 @@ pub(crate) fn get_xattr(path: &Path, name: &str) -> io::Result<Vec<u8>> {
 
 /// Opens `path` as if `root` were `/`: no link and no `..` leads out (openat2(2), RESOLVE_IN_ROOT).
 pub(crate) fn open_in_root(root: &impl AsRawFd, path: &Path, flags: i32) -> io::Result<OwnedFd> {
+    resolve(root, path, flags, libc::RESOLVE_IN_ROOT)
+}
+
+/// Opens `path` below `root`; a link that leads out is an error, EXDEV (openat2(2), RESOLVE_BENEATH).
+pub(crate) fn open_beneath(root: &impl AsRawFd, path: &Path, flags: i32) -> io::Result<OwnedFd> {
+    resolve(root, path, flags, libc::RESOLVE_BENEATH)
+}
+
+fn resolve(root: &impl AsRawFd, path: &Path, flags: i32, how_far: u64) -> io::Result<OwnedFd> {
     let mut text = path.as_os_str().as_bytes();
     if text.is_empty() {
         text = b".";
@@ -64,7 +73,7 @@ pub(crate) fn open_in_root(root: &impl AsRawFd, path: &Path, flags: i32) -> io::
     // SAFETY: open_how is plain data for which all zeroes is valid.
     let mut how: libc::open_how = unsafe { std::mem::zeroed() };
     how.flags = (flags | libc::O_CLOEXEC) as u64;
-    how.resolve = libc::RESOLVE_IN_ROOT | libc::RESOLVE_NO_MAGICLINKS;
+    how.resolve = how_far | libc::RESOLVE_NO_MAGICLINKS;
     // SAFETY: the path ends in NUL, `how` is valid and its size is given.
     let fd = unsafe {
         libc::syscall(

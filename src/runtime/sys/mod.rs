@@ -18,11 +18,11 @@ pub(crate) use clock::{boottime, hurry, sleep_until};
 pub use frame::send_frame;
 #[cfg(test)]
 pub(crate) use fsctl::get_xattr;
-pub(crate) use fsctl::{file_lock, open_in_root, set_xattr, write_atomic};
+pub(crate) use fsctl::{file_lock, open_beneath, open_in_root, set_xattr, write_atomic};
 pub(crate) use inotify::Inotify;
 pub(crate) use mounts::{
-    bind_file, clone_tree, detach, is_mount_point, make_private, make_shared, make_slave_tree, mount_tmpfs, move_tree,
-    self_bind, unmount_below,
+    bind_file, bind_open, clone_tree, detach, is_mount_point, make_private, make_shared, make_slave_tree, mount_tmpfs,
+    move_tree, self_bind, unmount_below,
 };
 pub(crate) use page::{Page, wait_while, wake};
 pub(crate) use pipes::{readable, splice};

@@ -23,8 +23,23 @@ fn unescape(field: &str) -> String {
     field.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
 }
 
+/// The path without links, as mountinfo has it; what does not exist of it stays as it is.
+pub(crate) fn real(path: &Path) -> PathBuf {
+    let found = path.ancestors().find_map(|above| Some((above, fs::canonicalize(above).ok()?)));
+    match found {
+        Some((above, real)) => match path.strip_prefix(above) {
+            // Joined with nothing, a path would end in a slash.
+            Ok(rest) if rest.as_os_str().is_empty() => real,
+            Ok(rest) => real.join(rest),
+            Err(_) => path.to_owned(),
+        },
+        None => path.to_owned(),
+    }
+}
+
 /// All mount points at or below `path` in this mount namespace, in the order they were made.
 pub(crate) fn mount_points_below(path: &Path) -> io::Result<Vec<PathBuf>> {
+    let path = &real(path);
     let text = fs::read_to_string("/proc/self/mountinfo")?;
     Ok(text
         .lines()
@@ -36,7 +51,8 @@ pub(crate) fn mount_points_below(path: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// Something is mounted exactly there.
 pub(crate) fn is_mount_point(path: &Path) -> bool {
-    mount_points_below(path).is_ok_and(|points| points.iter().any(|point| point == path))
+    let path = real(path);
+    mount_points_below(&path).is_ok_and(|points| points.contains(&path))
 }
 
 /// Mounts a directory on itself, so that it is a mount of its own. `false`: it was one already.
@@ -96,6 +112,13 @@ pub(crate) fn unmount_below(path: &Path) -> io::Result<()> {
     Err(io::Error::other(format!("{} is still mounted", left[0].display())))
 }
 
+/// Binds what a descriptor has open to `target`, without what is mounted below it. Mounts below either do not reach the other.
+pub(crate) fn bind_open(source: &OwnedFd, target: &Path) -> io::Result<()> {
+    let source = PathBuf::from(format!("/proc/self/fd/{}", source.as_raw_fd()));
+    mount(Some(&source), target, NONE, MsFlags::MS_BIND, NONE).map_err(context("bind", target))?;
+    make_private(target)
+}
+
 /// A detached copy of the mount tree at `path` (open_tree(2)).
 pub(crate) fn clone_tree(path: &Path) -> io::Result<OwnedFd> {
     let c_path = CString::new(path.as_os_str().as_bytes())?;
@@ -125,4 +148,23 @@ pub(crate) fn move_tree(tree: &OwnedFd, path: &Path) -> io::Result<()> {
         )
     };
     if result < 0 { Err(super::os_error(format!("move_mount to {}", path.display()))) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn links_are_resolved_as_far_as_there_is_something() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = fs::canonicalize(dir.path()).unwrap();
+        fs::create_dir(home.join("there")).unwrap();
+        std::os::unix::fs::symlink("there", home.join("link")).unwrap();
+        for (path, expected) in
+            [("link", "there"), ("link/new/one", "there/new/one"), ("there", "there"), ("none", "none")]
+        {
+            assert_eq!(real(&home.join(path)).as_os_str(), home.join(expected).as_os_str(), "{path}");
+        }
+    }
 }

@@ -8,6 +8,7 @@ mod bounds;
 mod common;
 mod life;
 mod output;
+mod release;
 mod shared;
 mod streams;
 mod survival;
