@@ -114,3 +114,59 @@ pub fn at_mut<'a>(value: &'a mut Value, path: &str) -> Option<&'a mut Value> {
 pub fn list_mut<'a>(value: &'a mut Value, path: &str) -> &'a mut [Value] {
     at_mut(value, path).and_then(Value::as_array_mut).map_or(&mut [], Vec::as_mut_slice)
 }
+
+/// Most levels of lists and objects within one another that a reader of JSON here takes.
+pub const DEEPEST: usize = 127;
+
+/// How many levels of lists and objects a value has, 0 for a scalar; `None` above `most`. Looks no deeper than that.
+pub fn depth_within(value: &Value, most: usize) -> Option<usize> {
+    fn below<'a>(mut inner: impl Iterator<Item = &'a Value>, most: usize) -> Option<usize> {
+        let left = most.checked_sub(1)?;
+        inner.try_fold(0, |deepest, value| Some(deepest.max(depth_within(value, left)?))).map(|depth| depth + 1)
+    }
+    match value {
+        Value::Array(items) => below(items.iter(), most),
+        Value::Object(map) => below(map.values(), most),
+        _ => Some(0),
+    }
+}
+
+/// How many bytes a value takes as JSON; `None` above `most`. Counts no further than that.
+pub fn size_within(value: &Value, most: usize) -> Option<usize> {
+    struct Left(usize);
+
+    impl std::io::Write for Left {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 = self.0.checked_sub(bytes.len()).ok_or(std::io::ErrorKind::FileTooLarge)?;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let mut left = Left(most);
+    serde_json::to_writer(&mut left, value).ok()?;
+    Some(most - left.0)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn what_is_not_too_deep_can_be_read_back() {
+        let nested = |levels| (0..levels).fold(Value::Null, |inner, _| Value::Array(vec![inner]));
+        for (levels, read) in [(0, true), (1, true), (DEEPEST, true), (DEEPEST + 1, false)] {
+            let value = nested(levels);
+            assert_eq!(depth_within(&value, DEEPEST), read.then_some(levels));
+            assert_eq!(serde_json::from_str::<Value>(&value.to_string()).is_ok(), read, "{levels}");
+        }
+        let wide = serde_json::json!({ "a": { "b": [1, [2]] }, "c": 3 });
+        assert_eq!(depth_within(&wide, 9), Some(4));
+        assert_eq!(size_within(&wide, 100), Some(wide.to_string().len()));
+        assert_eq!(size_within(&wide, wide.to_string().len() - 1), None);
+    }
+}

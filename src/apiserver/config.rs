@@ -20,6 +20,8 @@ pub struct ApiConfig {
     pub node_port: u16,
     /// Requests served at once, watches and streams not counted; more get 429.
     pub in_flight: usize,
+    /// Connections held at once, watches and streams included; more are closed before their handshake.
+    pub connections: usize,
 }
 
 impl Default for ApiConfig {
@@ -43,6 +45,7 @@ impl ApiConfig {
             api_port: ports.api,
             node_port: ports.node,
             in_flight: 400,
+            connections: 10_000,
         }
     }
 

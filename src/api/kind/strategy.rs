@@ -46,6 +46,9 @@ pub trait Strategy: Send + Sync + 'static {
     /// Clears what a client may not set at creation (status, …) and sets what the server sets.
     fn prepare_create(&self, object: &mut Value, moment: &Moment);
 
+    /// The paths that a write to a part changes; `None` when it is not held to some.
+    fn writes(&self, part: Option<Subresource>) -> Option<&'static [&'static str]>;
+
     /// Takes from `old` what this request may not change: the status on the main resource, everything but the status on
     /// `/status`. Counts the generation when the spec moves.
     fn prepare_update(&self, object: &mut Value, old: &Value, part: Option<Subresource>);

@@ -163,18 +163,25 @@ impl<K: Kind> Strategy for Typed<K> {
         K::prepare_create(object);
     }
 
-    fn prepare_update(&self, object: &mut Value, old: &Value, part: Option<Subresource>) {
-        match part {
-            Some(Subresource::Status) if K::STATUS_WRITES_METADATA => {
-                only(object, old, &["status", "metadata.labels", "metadata.annotations"]);
+    fn writes(&self, part: Option<Subresource>) -> Option<&'static [&'static str]> {
+        match part? {
+            Subresource::Status if K::STATUS_WRITES_METADATA => {
+                Some(&["status", "metadata.labels", "metadata.annotations"])
             }
-            Some(Subresource::Status) => only(object, old, &["status"]),
-            Some(Subresource::Finalize) => only(object, old, &["spec.finalizers"]),
-            Some(Subresource::EphemeralContainers) => only(object, old, &["spec.ephemeralContainers"]),
+            Subresource::Status => Some(&["status"]),
+            Subresource::Finalize => Some(&["spec.finalizers"]),
+            Subresource::EphemeralContainers => Some(&["spec.ephemeralContainers"]),
+            _ => None,
+        }
+    }
+
+    fn prepare_update(&self, object: &mut Value, old: &Value, part: Option<Subresource>) {
+        match self.writes(part) {
+            Some(paths) => only(object, old, paths),
             // A binding sets the node and the condition that says so, and is no change of the spec by its owner.
-            Some(Subresource::Binding) => {}
-            _ if K::INFO.has(Subresource::Status) => copy(object, old, "status"),
-            _ => {}
+            None if part == Some(Subresource::Binding) => {}
+            None if K::INFO.has(Subresource::Status) => copy(object, old, "status"),
+            None => {}
         }
         keep(object, old, SERVER_METADATA);
         keep(object, old, &["generation", "generateName"]);

@@ -49,7 +49,7 @@ impl Kind for ConfigMap {
             size += value.0.len();
         }
         if size > SIZE_MOST {
-            causes.push(Cause::too_long("", SIZE_MOST));
+            causes.push(Cause::too_long("data", SIZE_MOST));
         }
         causes
     }

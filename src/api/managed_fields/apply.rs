@@ -1,7 +1,8 @@
 //! Server-side apply: the configuration of one manager joined with the object as it stands.
 
 use super::compare::{Parts, Walk, all_paths, compare, item_step, list_kind};
-use super::{Entry, Operation, Set, read, write};
+use super::entry::{Entry, Operation, read, write};
+use super::{Set, last_applied};
 use crate::kind::KindInfo;
 use crate::registry;
 use crate::schema::{FieldRule, ListKind, Shape};
@@ -55,21 +56,24 @@ pub fn apply(
     let difference = compare(shape, Some(live), &merged);
     let mut changed = difference.added.union(&difference.modified);
     changed.strip(info, subresource);
+    // What kubectl applied on the client's side is its own, under whatever name.
+    let yields = match manager {
+        last_applied::KUBECTL if !force && subresource.is_empty() => last_applied::unchanged(info, live),
+        _ => Set::default(),
+    };
     let mut conflicts = Vec::new();
     for entry in entries.iter_mut().filter(|entry| !mine(entry)) {
         let taken = entry.fields.intersection(&changed);
-        if taken.is_empty() {
-            continue;
-        }
-        if force {
-            entry.fields = entry.fields.without(&taken);
+        let refused = if force { Set::default() } else { taken.without(&yields) };
+        entry.fields = entry.fields.without(&taken);
+        if refused.is_empty() {
             continue;
         }
         let using = match (entry.operation, entry.subresource.as_str()) {
             (operation, "") => operation.name().to_owned(),
             (operation, part) => format!("{} with subresource \"{part}\"", operation.name()),
         };
-        conflicts.push(Conflict { manager: entry.manager.clone(), using, fields: taken.paths() });
+        conflicts.push(Conflict { manager: entry.manager.clone(), using, fields: refused.paths() });
     }
     if !conflicts.is_empty() {
         return Err(conflicts);
@@ -79,6 +83,9 @@ pub fn apply(
     }
     record(&mut entries, info, manager, subresource, owned, now);
     write(&mut merged, entries);
+    if manager == last_applied::KUBECTL && subresource.is_empty() {
+        last_applied::keep(&mut merged, config);
+    }
     Ok(merged)
 }
 

@@ -1,6 +1,7 @@
 //! A set of field paths: FieldsV1's own trie.
 
-use crate::kind::KindInfo;
+use crate::kind::{KindInfo, Subresource};
+use crate::registry;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -33,20 +34,21 @@ impl Set {
         !self.member && self.children.values().all(Self::is_empty)
     }
 
-    /// Reads FieldsV1.
-    pub fn from_json(fields: &Value) -> Self {
+    /// Reads FieldsV1; `None` for what is none.
+    pub fn from_json(fields: &Value) -> Option<Self> {
         let mut out = Self::default();
-        for (step, below) in fields.as_object().into_iter().flatten() {
+        for (step, below) in fields.as_object()? {
             if step == "." {
                 out.member = true;
                 continue;
             }
-            let mut child = Self::from_json(below);
+            matches!(step.split_once(':')?.0, "f" | "k" | "v" | "i").then_some(())?;
+            let mut child = Self::from_json(below)?;
             // `{}` is a path itself; one with steps below says so by `.`.
-            child.member |= below.as_object().is_none_or(Map::is_empty);
+            child.member |= below.as_object().is_some_and(Map::is_empty);
             out.children.insert(step.clone(), child);
         }
-        out
+        Some(out)
     }
 
     /// Writes FieldsV1.
@@ -126,14 +128,31 @@ impl Set {
         }
     }
 
+    /// What lies at or below dotted paths.
+    fn within(&self, paths: &[&str]) -> Self {
+        let mut out = Self::default();
+        for path in paths {
+            let steps = || path.split('.').map(|step| format!("f:{step}"));
+            if let Some(found) = steps().try_fold(self, |set, step| set.children.get(&step)) {
+                *steps().fold(&mut out, Self::child) = found.clone();
+            }
+        }
+        out
+    }
+
     /// Takes out what nobody owns, and what a write to this part cannot change.
     pub(crate) fn strip(&mut self, info: &KindInfo, subresource: &str) {
         self.member = false;
         for step in ["f:apiVersion", "f:kind"] {
             self.children.remove(step);
         }
-        if subresource.is_empty() && info.has(crate::kind::Subresource::Status) {
+        if subresource.is_empty() && info.has(Subresource::Status) {
             self.children.remove("f:status");
+        }
+        let part = info.subresources.iter().copied().find(|part| part.path() == subresource);
+        let kind = registry::by_resource(info.group, info.version, info.plural);
+        if let Some(paths) = kind.and_then(|kind| kind.writes(part)) {
+            *self = self.within(paths);
         }
         if let Some(metadata) = self.children.get_mut("f:metadata") {
             metadata.member = false;

@@ -1,5 +1,8 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
+use crate::kind::Subresource;
+use crate::value::At;
+use serde_json::json;
 
 const T1: &str = "2026-01-01T00:00:01Z";
 const T2: &str = "2026-01-01T00:00:02Z";
@@ -117,6 +120,118 @@ fn clients_may_wipe_ownership() {
     assert!(!new.has("metadata.managedFields"));
 }
 
+#[test]
+fn a_wipe_leaves_the_writer_with_what_it_changes() {
+    let old = created();
+    let mut new = old.clone();
+    new["metadata"]["managedFields"] = json!([{}]);
+    new["spec"]["replicas"] = 9.into();
+    update(info(), &mut new, Some(&old), "x", "", T2);
+    assert_eq!(new.list("metadata.managedFields").len(), 1);
+    assert_eq!(*fields(&new, "x").unwrap(), json!({ "f:spec": { "f:replicas": {} } }));
+}
+
+#[test]
+fn clients_may_change_the_entries_of_the_main_resource() {
+    let old = created();
+    let mut entries = old["metadata"]["managedFields"].clone();
+    entries[0]["manager"] = "kubectl".into();
+    entries[0]["operation"] = "Apply".into();
+    let with = |entries: &Value| {
+        let mut new = old.clone();
+        new["metadata"]["managedFields"] = entries.clone();
+        new
+    };
+    let mut new = with(&entries);
+    update(info(), &mut new, Some(&old), "x", "", T2);
+    assert_eq!(new["metadata"]["managedFields"], entries);
+    // Not through a part.
+    let mut new = with(&entries);
+    update(info(), &mut new, Some(&old), "x", "status", T2);
+    assert_eq!(new, old);
+    // What cannot be read, and nothing, leave them as they are.
+    let mut damaged = entries.clone();
+    damaged[0]["fieldsV1"] = json!({ "spec": {} });
+    let mut typeless = entries;
+    typeless[0]["fieldsType"] = "".into();
+    for sent in [damaged, typeless, json!([]), json!(null), json!([{ "manager": "x" }])] {
+        let mut new = with(&sent);
+        update(info(), &mut new, Some(&old), "x", "", T2);
+        assert_eq!(new["metadata"]["managedFields"], old["metadata"]["managedFields"], "{sent}");
+    }
+}
+
+#[test]
+fn the_oldest_updates_are_folded_into_one() {
+    let mut object = created();
+    for n in 0..30 {
+        let old = object.clone();
+        object["metadata"]["labels"][format!("l{n}")] = "x".into();
+        let part = if n == 3 { "scale" } else { "" };
+        update(info(), &mut object, Some(&old), &format!("m{n:02}"), part, &format!("2026-01-01T00:01:{n:02}Z"));
+    }
+    let managers: Vec<&str> = object.list("metadata.managedFields").iter().map(|entry| entry.text("manager")).collect();
+    let newest: Vec<String> = (21..30).map(|n| format!("m{n}")).collect();
+    assert_eq!(managers[0], "ancient-changes");
+    assert_eq!(managers[1..], newest);
+    let ancient = object.list("metadata.managedFields").first().unwrap();
+    assert_eq!((ancient.text("time"), ancient.has("subresource")), ("2026-01-01T00:01:20Z", false));
+    let labels = ancient.at("fieldsV1.f:metadata.f:labels");
+    assert!(["f:app", "f:l0", "f:l3", "f:l20"].iter().all(|label| labels.get(label).is_some()), "{labels}");
+    // Who applies is not folded.
+    let wanted = config(None, json!({ "team": "a" }));
+    for n in 0..12 {
+        object = apply(info(), Some(&object), &wanted, &format!("a{n:02}"), "", false, T2).unwrap();
+    }
+    assert_eq!(object.list("metadata.managedFields").len(), 22);
+}
+
+#[test]
+fn kubectl_takes_over_what_it_applied_on_the_clients_side() {
+    let annotated = |text: &str, replicas: i64| {
+        let mut object = deployment();
+        object["spec"]["replicas"] = replicas.into();
+        object["metadata"]["annotations"] = json!({ "kubectl.kubernetes.io/last-applied-configuration": text });
+        update(info(), &mut object, None, "kubectl-client-side-apply", "", T1);
+        object
+    };
+    let before = config(Some(2), json!({ "app": "web" })).to_string();
+    let wanted = config(Some(5), json!({ "app": "web" }));
+    let live = annotated(&before, 2);
+    assert!(apply(info(), Some(&live), &wanted, "somebody", "", false, T2).is_err(), "only kubectl's own");
+    let applied = apply(info(), Some(&live), &wanted, "kubectl", "", false, T2).unwrap();
+    assert_eq!(applied["spec"]["replicas"], 5);
+    assert!(fields(&applied, "kubectl-client-side-apply").unwrap().at("f:spec").get("f:replicas").is_none());
+    let kept = applied["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"].as_str().unwrap();
+    assert_eq!(serde_json::from_str::<Value>(kept).unwrap(), wanted);
+    assert_eq!(apply(info(), Some(&applied), &wanted, "kubectl", "", false, T2).unwrap(), applied);
+    // What somebody changed since, and what was not applied, is not kubectl's.
+    let unlisted = config(None, json!({ "app": "web" })).to_string();
+    for live in [annotated(&before, 3), annotated(&unlisted, 2), annotated("nonsense", 2), created()] {
+        let refused = apply(info(), Some(&live), &wanted, "kubectl", "", false, T2).unwrap_err();
+        assert_eq!(refused[0].fields, [".spec.replicas"]);
+    }
+}
+
+#[test]
+fn an_applied_status_owns_and_conflicts_on_nothing_else() {
+    let live = created();
+    let mut wanted = config(Some(9), json!({ "app": "other" }));
+    wanted["status"] = json!({ "observedGeneration": 1 });
+    let applied = apply(info(), Some(&live), &wanted, "me", "status", false, T2).unwrap();
+    assert_eq!(*fields(&applied, "me").unwrap(), json!({ "f:status": { ".": {}, "f:observedGeneration": {} } }));
+    assert_eq!(fields(&applied, "kubectl-create"), fields(&live, "kubectl-create"));
+    // Labels of pods may come with their status.
+    let pods = registry::by_resource("", "v1", "pods").unwrap();
+    assert!(pods.writes(Some(Subresource::Status)).unwrap().contains(&"metadata.labels"));
+    let wanted = json!({ "metadata": { "labels": { "a": "b" } }, "spec": { "nodeName": "n" }, "status": { "phase": "Running" } });
+    let applied = apply(pods.info(), Some(&json!({})), &wanted, "me", "status", false, T2).unwrap();
+    assert_eq!(
+        *fields(&applied, "me").unwrap(),
+        json!({ "f:metadata": { "f:labels": { ".": {}, "f:a": {} } }, "f:status": { ".": {}, "f:phase": {} } })
+    );
+}
+
 fn config(replicas: Option<i64>, labels: Value) -> Value {
     let mut config = json!({
         "apiVersion": "apps/v1", "kind": "Deployment",
@@ -197,9 +312,12 @@ fn a_key_that_is_not_given_is_its_default() {
 #[test]
 fn fields_v1_is_read_as_it_is_written() {
     let text = json!({ "f:a": { ".": {}, "k:{\"x\":1}": { ".": {}, "f:x": {} }, "v:\"s\"": {} }, "f:b": {} });
-    let set = Set::from_json(&text);
+    let set = Set::from_json(&text).unwrap();
     assert_eq!(set.to_json(), text);
     assert_eq!(set.paths(), [".a", ".a[x=1]", ".a[x=1].x", ".a[=\"s\"]", ".b"]);
     assert!(set.without(&set).is_empty());
     assert_eq!(set.intersection(&set), set);
+    for wrong in [json!(null), json!({ "a": {} }), json!({ "x:a": {} }), json!({ "f:a": { "f:b": 1 } })] {
+        assert_eq!(Set::from_json(&wrong), None, "{wrong}");
+    }
 }

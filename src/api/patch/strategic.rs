@@ -2,8 +2,8 @@
 //!
 //! Upstream's `strategicpatch`: <https://kubernetes.io/docs/tasks/manage-kubernetes-objects/update-api-object-kubectl-patch/>.
 
-use super::PatchError;
 use super::order::{follows, interleaved};
+use super::{PatchError, shallow};
 use crate::schema::{Definitions, Field, PatchStrategy, Shape};
 use serde_json::{Map, Value};
 
@@ -15,8 +15,9 @@ const ORDER: &str = "$setElementOrder/";
 /// Applies `patch` to `object`, which has this shape.
 ///
 /// # Errors
-/// 400 for a malformed directive or an item without its merge key.
+/// 400 for a malformed directive or an item without its merge key, 422 if the patch nests too deep.
 pub fn strategic(definitions: &Definitions, shape: &Shape, object: &Value, patch: &Value) -> Result<Value, PatchError> {
+    shallow(patch)?;
     let Some(patch) = patch.as_object() else {
         return Err(PatchError::malformed("a strategic merge patch must be a JSON object"));
     };
@@ -82,7 +83,10 @@ impl<'a> Merger<'a> {
         if let Some(kept) = patch.get(RETAIN_KEYS) {
             let kept = kept.as_array().ok_or_else(|| PatchError::malformed("$retainKeys must be a list"))?;
             let keeps = |name: &str| kept.iter().any(|key| key == name);
-            if let Some(name) = patch.keys().find(|name| !name.starts_with('$') && !keeps(name)) {
+            if let Some(name) = patch.iter().find_map(|(name, value)| {
+                // What a null takes away is not kept, and need not be listed.
+                (!value.is_null() && !name.starts_with('$') && !keeps(name)).then_some(name)
+            }) {
                 let message = format!("$retainKeys must list every field of its patch, but {name} is missing");
                 return Err(PatchError::malformed(message));
             }

@@ -99,7 +99,7 @@ fn volumes_keep_only_the_keys_they_retain() {
     check(
         DEPLOYMENT,
         json!({ "spec": { "strategy": { "type": "RollingUpdate", "rollingUpdate": { "maxSurge": 1 } } } }),
-        json!({ "spec": { "strategy": { "type": "Recreate", "$retainKeys": ["type"] } } }),
+        json!({ "spec": { "strategy": { "type": "Recreate", "rollingUpdate": null, "$retainKeys": ["type"] } } }),
         json!({ "spec": { "strategy": { "type": "Recreate" } } }),
     );
 }

@@ -1,23 +1,11 @@
 //! From JSON schemas (schemars, official definition names) to [`Shape`]s.
 
-use super::{Field, Shape, Struct, atomic_type, rule};
+use super::{Field, Shape, Struct, atomic_type, keeps_zero, rule};
 use k8s_openapi::schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 
 const REF: &str = "#/components/schemas/";
-
-/// Fields whose empty string upstream keeps: pointers, and strings written always.
-const KEEPS_EMPTY: &[(&str, &str)] = &[
-    ("io.k8s.api.core.v1.HostPathVolumeSource", "type"),
-    ("io.k8s.api.core.v1.GRPCAction", "service"),
-    ("io.k8s.api.core.v1.Event", "reportingComponent"),
-    ("io.k8s.api.core.v1.Event", "reportingInstance"),
-    ("io.k8s.api.discovery.v1.EndpointPort", "name"),
-    ("io.k8s.api.discovery.v1.EndpointPort", "appProtocol"),
-    ("io.k8s.api.coordination.v1.LeaseSpec", "holderIdentity"),
-    ("io.k8s.api.core.v1.ServicePort", "appProtocol"),
-];
 
 /// Collects the types that the definitions start from.
 pub struct Roots {
@@ -92,7 +80,7 @@ impl Definitions {
                 let field = Field {
                     shape: self.shape(property),
                     required: required.contains(&name.as_str()),
-                    keeps_empty: KEEPS_EMPTY.contains(&(owner, name.as_str())),
+                    keeps_zero: keeps_zero(owner, name),
                     rule: rule(owner, name),
                 };
                 (name.clone(), field)

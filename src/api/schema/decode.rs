@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 use std::fmt::Write as _;
 
-/// Decodes `json` as a `shape`: nulls and empty optional values are left out as upstream's types leave them out,
+/// Decodes `json` as a `shape`: nulls and optional zero values are left out as upstream's types leave them out,
 /// quantities, times and base64 are canonical.
 ///
 /// # Errors
@@ -165,13 +165,20 @@ impl Walk<'_> {
     }
 }
 
-/// Upstream's `omitempty`: optional strings, lists and maps are not written when empty.
+/// Upstream's `omitempty`: optional zero values are not written, lists and maps not when empty.
 fn omitted(field: &Field, value: &Value) -> bool {
+    if field.required {
+        return value.is_null();
+    }
     match value {
         Value::Null => true,
-        Value::String(text) => text.is_empty() && !field.required && !field.keeps_empty,
-        Value::Array(items) => items.is_empty() && !field.required,
-        Value::Object(map) => map.is_empty() && !field.required && matches!(field.shape, Shape::Map(_)),
-        _ => false,
+        Value::String(text) => text.is_empty() && !field.keeps_zero,
+        Value::Bool(said) => !said && !field.keeps_zero,
+        Value::Number(number) => {
+            let whole = matches!(field.shape, Shape::Int32 | Shape::Int64);
+            whole && number.as_i64() == Some(0) && !field.keeps_zero
+        }
+        Value::Array(items) => items.is_empty(),
+        Value::Object(map) => map.is_empty() && matches!(field.shape, Shape::Map(_)),
     }
 }

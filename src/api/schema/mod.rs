@@ -8,10 +8,12 @@ mod merge_keys;
 #[cfg(test)]
 #[allow(clippy::panic, reason = "tests")]
 mod tests;
+mod zeros;
 
 pub use compile::{Definitions, Roots};
 pub use decode::decode;
 pub use merge_keys::{FieldRule, ListKind, MERGE_KEYS, PatchStrategy, atomic_type, key_default, rule};
+pub use zeros::{KEEPS_ZERO, keeps_zero};
 
 use std::collections::HashMap;
 
@@ -55,8 +57,8 @@ pub struct Field {
     pub shape: Shape,
     /// The schema requires it.
     pub required: bool,
-    /// An empty string is kept: upstream's type is a pointer or is always written.
-    pub keeps_empty: bool,
+    /// An empty string, 0 or false is kept: upstream's type is a pointer or is always written.
+    pub keeps_zero: bool,
     /// How its lists and maps merge.
     pub rule: Option<&'static FieldRule>,
 }

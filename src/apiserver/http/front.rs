@@ -1,17 +1,19 @@
 //! One request: who asks, what for, and who answers it.
 
 use super::answer::{self, Answer};
+use super::body::whole;
+use super::drain::lend;
 use super::metrics::Metrics;
 use super::negotiate::{accepted, format};
 use super::operations::{self, Operations};
 use super::path::{Path, parse};
-use super::{Params, backup, discovery, health, openapi, resources, store_status, version};
+use super::{Params, backup, discovery, health, openapi, openapi_v2, resources, store_status, version};
 use crate::auth::{Attributes, UserInfo, authorize};
 use crate::backup::BackupSource;
 use crate::stream::NodeClients;
-use crate::write::Api;
+use crate::write::{Api, is_printable};
 use bytes::Bytes;
-use http::header::{ETAG, HeaderName, HeaderValue, IF_NONE_MATCH, USER_AGENT};
+use http::header::{CONTENT_LENGTH, ETAG, HeaderName, HeaderValue, IF_NONE_MATCH, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request};
 use hyper::body::Body as HttpBody;
@@ -62,7 +64,8 @@ impl Asked {
         let agent = self.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or("");
         match agent.split('/').next().unwrap_or("") {
             "" => "unknown".to_owned(),
-            program => program.chars().filter(|c| !c.is_control()).take(128).collect(),
+            // A header's text is ASCII: as many bytes.
+            program => program.chars().filter(|c| is_printable(*c)).take(128).collect(),
         }
     }
 }
@@ -74,9 +77,13 @@ impl Front {
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        let mut answer = self.answer(request, who).await;
+        let (parts, body) = request.into_parts();
+        let head = parts.method == Method::HEAD;
+        let (lent, rest) = lend(&parts.headers, body);
+        let mut answer = self.answer(Request::from_parts(parts, lent), who).await;
+        rest.drain().await;
         answer.headers_mut().insert(MASTER, self.itself.clone());
-        answer
+        if head { without_body(answer) } else { answer }
     }
 
     async fn answer<B>(self: &Arc<Self>, request: Request<B>, who: Who) -> Answer
@@ -179,6 +186,7 @@ impl Front {
                 let status = store_status::status(&*self.api.store, &params).await?;
                 answer::json(200, &master_status(&status, self.api.store.view()))
             }
+            Path::OpenApiV2 => openapi_v2::v2(&headers)?,
             Path::OpenApiV3 => openapi::v3_index(&headers),
             Path::OpenApiV3Document(name) => openapi::v3(&headers, name).ok_or_else(missing)?,
             _ => return Err(missing()),
@@ -186,6 +194,15 @@ impl Front {
         self.metrics.answered("get", "", answer.status().as_u16(), Some(begun.elapsed()));
         Ok(answer)
     }
+}
+
+/// What `HEAD` gets of an answer: over HTTP/2 a body would break the stream.
+fn without_body(mut answer: Answer) -> Answer {
+    if let Some(length) = answer.body().size_hint().exact() {
+        answer.headers_mut().entry(CONTENT_LENGTH).or_insert(length.into());
+    }
+    *answer.body_mut() = whole(Bytes::new());
+    answer
 }
 
 /// The store's status, and what this program is.
@@ -206,7 +223,7 @@ static STARTED: LazyLock<u64> = LazyLock::new(|| {
 
 fn roots() -> Value {
     json!({ "paths": [
-        "/api", "/api/v1", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v3",
+        "/api", "/api/v1", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3",
         "/raftsman/v1/backup", "/raftsman/v1/status", "/readyz", "/version",
     ]})
 }

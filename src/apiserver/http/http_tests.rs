@@ -84,6 +84,25 @@ async fn bad_bodies_are_named() {
 }
 
 #[tokio::test]
+async fn refusals_say_why_and_where() {
+    let c = client().await;
+    let path = "/api/v1/namespaces/default/configmaps";
+    let held = r#"{"metadata":{"name":"a","finalizers":["example.com/f"]}}"#;
+    assert_eq!(c.send("POST", path, &[], held).await.code, 201);
+    let again = c.send("POST", path, &[], held).await;
+    assert_eq!((again.code, again.json()["message"].as_str()), (409, Some("configmaps \"a\" already exists")));
+    assert_eq!(c.send("DELETE", &format!("{path}/a"), &[], "").await.code, 200);
+    let going = c.send("POST", path, &[], held).await;
+    let message = going.json()["message"].as_str().unwrap().to_owned();
+    assert_eq!((going.code, message.as_str()), (409, "object is being deleted: configmaps \"a\" already exists"));
+    let large = json!({ "metadata": { "name": "b" }, "data": { "x": "x".repeat(1024 * 1024 + 1) } }).to_string();
+    let refused = c.send("POST", path, &[], large).await.json();
+    assert_eq!(refused["details"]["causes"][0]["field"], "data", "{refused}");
+    let dry = c.send("POST", &format!("{path}?dryRun=All"), &[], r#"{"metadata":{"name":"c"}}"#).await.json();
+    assert!(dry["metadata"]["uid"].is_string() && dry["metadata"].get("resourceVersion").is_none(), "{dry}");
+}
+
+#[tokio::test]
 async fn unknown_paths_and_methods() {
     let c = client().await;
     for (method, path, code) in [
@@ -130,6 +149,25 @@ async fn discovery_in_both_forms_names_the_same() {
         }
     }
     assert_eq!(old, flat);
+}
+
+#[tokio::test]
+async fn openapi_v2_in_both_forms() {
+    let c = client().await;
+    let json = c.send("GET", "/openapi/v2", &[("accept", "application/json")], "").await;
+    assert_eq!((json.code, json.json()["swagger"].as_str()), (200, Some("2.0")));
+    assert_eq!(c.get("/openapi/v2").await["swagger"], "2.0");
+    for asked in ["spec.v2@v1.0+protobuf", "spec.v2.v1.0+protobuf"] {
+        let accept = format!("application/com.github.proto-openapi.{asked}");
+        let got = c.send("GET", "/openapi/v2", &[("accept", &accept)], "").await;
+        // Go's parser of content types knows no `@`.
+        assert_eq!(got.headers["content-type"], "application/com.github.proto-openapi.spec.v2.v1.0+protobuf");
+        assert!(got.code == 200 && got.body.len() > 100_000, "{}", got.body.len());
+        let held = got.headers["etag"].to_str().unwrap();
+        let again = c.send("GET", "/openapi/v2", &[("accept", &accept), ("if-none-match", held)], "").await;
+        assert_eq!(again.code, 304);
+    }
+    assert_eq!(c.send("GET", "/openapi/v2", &[("accept", "text/html")], "").await.code, 406);
 }
 
 #[tokio::test]
@@ -181,4 +219,25 @@ fn queries_are_decoded() {
     assert_eq!(params.all("a"), ["x y", "z"]);
     assert_eq!(params.flag("b").unwrap(), Some(true));
     assert!(params.flag("c").is_err());
+}
+
+#[tokio::test]
+async fn field_managers_have_names_that_can_be_shown() {
+    let c = client().await;
+    let path = "/api/v1/namespaces/default/configmaps";
+    let body = json!({ "metadata": { "name": "c" } }).to_string();
+    let long = "m".repeat(129);
+    for (manager, says) in [
+        (long.as_str(), "Too long: may not be more than 128 bytes"),
+        ("a%0Ab", "should only contain printable characters"),
+    ] {
+        let refused = c.send("POST", &format!("{path}?fieldManager={manager}"), &[], body.clone()).await;
+        assert_eq!(refused.code, 422);
+        let message = refused.json()["message"].as_str().unwrap().to_owned();
+        assert!(
+            message.starts_with("CreateOptions.meta.k8s.io \"\" is invalid: fieldManager: ") && message.contains(says),
+            "{message}"
+        );
+    }
+    assert_eq!(c.send("POST", &format!("{path}?fieldManager={}", &long[1..]), &[], body).await.code, 201);
 }

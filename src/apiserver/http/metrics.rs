@@ -54,6 +54,12 @@ impl Metrics {
         }
     }
 
+    /// How many watches there are.
+    #[cfg(test)]
+    pub(crate) fn watches(&self) -> i64 {
+        self.watches.load(Ordering::Relaxed)
+    }
+
     /// A watch begins.
     pub(crate) fn watching(&self) -> Held<'_> {
         hold(&self.watches)

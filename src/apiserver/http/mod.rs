@@ -4,12 +4,14 @@ mod answer;
 mod backup;
 mod body;
 mod discovery;
+mod drain;
 mod front;
 mod health;
 mod intake;
 mod metrics;
 mod negotiate;
 mod openapi;
+mod openapi_v2;
 mod operations;
 mod params;
 mod path;
@@ -34,6 +36,8 @@ pub use tls::TlsPems;
 
 #[cfg(test)]
 mod client;
+#[cfg(test)]
+mod drain_tests;
 #[cfg(test)]
 mod http_tests;
 #[cfg(test)]

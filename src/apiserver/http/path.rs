@@ -21,6 +21,8 @@ pub(crate) enum Path {
     Group(String),
     /// `/api/v1` and `/apis/GROUP/VERSION`.
     GroupVersion(String, String),
+    /// `/openapi/v2`.
+    OpenApiV2,
     /// `/openapi/v3`.
     OpenApiV3,
     /// `/openapi/v3/…`: what follows.
@@ -81,6 +83,7 @@ pub(crate) fn parse(path: &str) -> Path {
         ["apis", group] => Path::Group((*group).to_owned()),
         ["api", version] => Path::GroupVersion(String::new(), (*version).to_owned()),
         ["apis", group, version] => Path::GroupVersion((*group).to_owned(), (*version).to_owned()),
+        ["openapi", "v2"] => Path::OpenApiV2,
         ["openapi", "v3"] => Path::OpenApiV3,
         ["openapi", "v3", rest @ ..] => Path::OpenApiV3Document(rest.join("/")),
         ["api", version, rest @ ..] => resource("", version, rest),
@@ -142,6 +145,7 @@ mod tests {
             ("/api/v1/nodes/n1", "|v1|nodes||n1||false"),
             ("/apis/apps/v1/namespaces/x/deployments/d/scale", "apps|v1|deployments|x|d|scale|false"),
             ("/apis/apps/v1", "GroupVersion(\"apps\", \"v1\")"),
+            ("/openapi/v2", "OpenApiV2"),
             ("/openapi/v3/apis/apps/v1", "OpenApiV3Document(\"apis/apps/v1\")"),
             ("/raftsman/v1/members/m4", "Operation([\"members\", \"m4\"])"),
             ("/readyz/raft", "Health(\"readyz/raft\")"),

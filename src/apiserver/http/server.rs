@@ -16,16 +16,24 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use socket2::{SockRef, TcpKeepalive};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 /// A client that does not finish its handshake is let go after this.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// A client that sends nothing for so long is asked by the kernel whether it is still there, and again, before its
+/// connection is given up.
+const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE_AGAIN: Duration = Duration::from_secs(15);
+/// A client that has not sent a whole request after its handshake is let go after this.
+const FIRST_REQUEST: Duration = Duration::from_secs(30);
 /// After the end was asked for, answers under way get so long.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -46,6 +54,8 @@ pub struct Server {
     front: Arc<Front>,
     acceptor: TlsAcceptor,
     clients: Arc<ClientCertificates>,
+    /// One place for each connection.
+    places: Arc<Semaphore>,
 }
 
 impl Server {
@@ -64,6 +74,7 @@ impl Server {
     ) -> Result<Self, ServerError> {
         let (config, clients) = configure(tls).map_err(ServerError::Tls)?;
         let address = address.into();
+        let places = Arc::new(Semaphore::new(api.config().connections));
         let front = Front {
             api,
             nodes,
@@ -74,7 +85,7 @@ impl Server {
             address,
             backup,
         };
-        Ok(Self { front: Arc::new(front), acceptor: TlsAcceptor::from(config), clients })
+        Ok(Self { front: Arc::new(front), acceptor: TlsAcceptor::from(config), clients, places })
     }
 
     /// Serves until `shutdown` is cancelled: then `/readyz` fails, watches end, clients are told to go elsewhere, and
@@ -110,8 +121,17 @@ impl Server {
     }
 
     fn connected(&self, stream: TcpStream, peer: SocketAddr, watcher: Watcher) {
-        let connection =
-            Connection { front: self.front.clone(), acceptor: self.acceptor.clone(), clients: self.clients.clone() };
+        // Before the handshake, which is what costs.
+        let Ok(place) = self.places.clone().try_acquire_owned() else {
+            tracing::debug!(%peer, "refused: there are as many connections as may be");
+            return;
+        };
+        let connection = Connection {
+            front: self.front.clone(),
+            acceptor: self.acceptor.clone(),
+            clients: self.clients.clone(),
+            _place: place,
+        };
         tokio::spawn(connection.serve(stream, peer, watcher));
     }
 }
@@ -135,11 +155,14 @@ struct Connection {
     front: Arc<Front>,
     acceptor: TlsAcceptor,
     clients: Arc<ClientCertificates>,
+    _place: OwnedSemaphorePermit,
 }
 
 impl Connection {
     async fn serve(self, stream: TcpStream, peer: SocketAddr, watcher: Watcher) {
         let _ = stream.set_nodelay(true);
+        let alive = TcpKeepalive::new().with_time(SILENCE).with_interval(SILENCE_AGAIN);
+        let _ = SockRef::from(&stream).set_tcp_keepalive(&alive);
         let stream = match tokio::time::timeout(HANDSHAKE, self.acceptor.accept(stream)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => {
@@ -153,7 +176,10 @@ impl Connection {
             None => Err("no client certificate".to_owned()),
         };
         let front = self.front.clone();
+        let asked = CancellationToken::new();
+        let first = asked.clone();
         let service = service_fn(move |request: Request<Incoming>| {
+            first.cancel();
             let (front, who) = (front.clone(), who.clone());
             async move { Ok::<Response<Body>, Infallible>(front.handle(request, who).await) }
         });
@@ -165,9 +191,18 @@ impl Connection {
             .max_concurrent_streams(1000)
             .keep_alive_interval(Duration::from_secs(30))
             .keep_alive_timeout(Duration::from_secs(20));
-        let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
-        if let Err(error) = watcher.watch(connection).await {
-            tracing::debug!(%peer, %error, "connection ended");
+        let connection = watcher.watch(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
+        // The protocols' own timers begin with the first bytes, which may never come.
+        let silent = async {
+            if tokio::time::timeout(FIRST_REQUEST, asked.cancelled()).await.is_ok() {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            ended = connection => if let Err(error) = ended {
+                tracing::debug!(%peer, %error, "connection ended");
+            },
+            () = silent => tracing::debug!(%peer, "let go: it asked nothing"),
         }
     }
 }

@@ -63,11 +63,15 @@ struct Running {
 }
 
 async fn running() -> Running {
+    running_with(ApiConfig::default()).await
+}
+
+async fn running_with(config: ApiConfig) -> Running {
     let authority = Authority::new();
     let (certificate, key) = authority.sign("m1", "raftsman:masters", &["127.0.0.1"]);
     let tls =
         TlsPems { ca: authority.pem.clone().into(), certificate: certificate.into_bytes(), key: key.into_bytes() };
-    let api = Api::new(Arc::new(MemoryStore::default()), ApiConfig::default());
+    let api = Api::new(Arc::new(MemoryStore::default()), config);
     crate::bootstrap(&api, &Caller::system("system:test", "test")).await.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -145,6 +149,33 @@ async fn certificates_say_who_asks() {
 }
 
 #[tokio::test]
+async fn who_asks_nothing_is_let_go() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let server = running().await;
+    for (alpn, said) in
+        [(b"h2".as_slice(), b"".as_slice()), (b"h2", b"PRI * HTTP/2.0\r\n"), (b"http/1.1", b""), (b"http/1.1", b"GET")]
+    {
+        let mut stream = server.connect(None, alpn).await;
+        stream.write_all(said).await.unwrap();
+        tokio::time::pause();
+        let mut rest = Vec::new();
+        let read = stream.read_to_end(&mut rest);
+        let ended = tokio::time::timeout(std::time::Duration::from_secs(300), read).await;
+        assert!(ended.is_ok(), "{alpn:?} {said:?}: still held");
+        tokio::time::resume();
+    }
+}
+
+#[tokio::test]
+async fn connections_beyond_the_most_are_refused_before_their_handshake() {
+    let server = running_with(ApiConfig { connections: 1, ..ApiConfig::default() }).await;
+    let _first = TcpStream::connect(server.address).await.unwrap();
+    let mut second = TcpStream::connect(server.address).await.unwrap();
+    // Closed without a word.
+    assert_eq!(tokio::io::AsyncReadExt::read(&mut second, &mut [0]).await.unwrap_or(0), 0);
+}
+
+#[tokio::test]
 async fn the_end_is_clean_while_watches_run() {
     let server = running().await;
     let io = TokioIo::new(server.connect(server.admin(), b"http/1.1").await);
@@ -158,6 +189,9 @@ async fn the_end_is_clean_while_watches_run() {
     server.ended.await.unwrap();
     assert!(TcpStream::connect(server.address).await.is_err());
 }
+
+/// KiB that the command `much` prints.
+const MUCH: usize = 1500;
 
 /// A node that answers with what it was asked.
 struct Echo;
@@ -196,6 +230,14 @@ impl Agent for Echo {
         };
         let (sender, receiver) = tokio::sync::mpsc::channel(8);
         tokio::spawn(async move {
+            if start.command == ["much"] {
+                // Reads nothing, says much, and is gone.
+                for _ in 0..MUCH {
+                    let _ = sender.send(output(Output::Stdout(vec![b'x'; 1024].into()))).await;
+                }
+                let _ = sender.send(output(Output::ExitCode(0))).await;
+                return;
+            }
             let _ = sender.send(output(Output::Stdout(start.command.join(" ").into()))).await;
             while let Ok(Some(message)) = inputs.message().await {
                 match message.input {
@@ -302,6 +344,40 @@ async fn exec_carries_channels_both_ways() {
     let status: Value = serde_json::from_slice(&got[3][1..]).unwrap();
     assert_eq!((got[3][0], status["reason"].as_str()), (3, Some("NonZeroExitCode")));
     assert_eq!(status["details"]["causes"][0]["message"], "3");
+}
+
+#[tokio::test]
+async fn the_end_of_the_output_is_not_lost_for_input_that_nobody_reads() {
+    use futures::{SinkExt as _, StreamExt as _};
+    use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest as _};
+    let server = running().await;
+    pod_on_echo(&server).await;
+    let path = "/api/v1/namespaces/default/pods/p/exec?command=much&stdin=1&stdout=1";
+    let mut request = format!("wss://{}{path}", server.address).into_client_request().unwrap();
+    request.headers_mut().insert("sec-websocket-protocol", "v5.channel.k8s.io".parse().unwrap());
+    let stream = server.connect(server.admin(), b"http/1.1").await;
+    let (socket, _) = tokio_tungstenite::client_async(request, stream).await.unwrap();
+    let (mut sink, mut source) = socket.split();
+    let typing = tokio::spawn(async move {
+        let chunk = Bytes::from(vec![0; 16 * 1024]);
+        for _ in 0..256 {
+            if sink.send(Message::Binary(chunk.clone())).await.is_err() {
+                break;
+            }
+        }
+    });
+    let (mut printed, mut status) = (0, None);
+    loop {
+        match source.next().await.unwrap().unwrap() {
+            Message::Binary(bytes) if bytes[0] == 1 => printed += bytes.len() - 1,
+            Message::Binary(bytes) => status = Some(serde_json::from_slice::<Value>(&bytes[1..]).unwrap()),
+            Message::Close(_) => break,
+            _ => {}
+        }
+    }
+    assert_eq!(printed, MUCH * 1024);
+    assert_eq!(status.unwrap()["status"], "Success");
+    typing.await.unwrap();
 }
 
 #[tokio::test]

@@ -26,6 +26,8 @@ use tokio_util::sync::CancellationToken;
 const BOOKMARKS: Duration = Duration::from_secs(60);
 /// A watch without `timeoutSeconds` lives between one and two of these, so that not all end at once.
 const LIFE: Duration = Duration::from_secs(1800);
+/// Most that `timeoutSeconds` may ask for: a year, which no connection lasts.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// How a watch begins.
 enum Start {
@@ -47,6 +49,8 @@ struct Watch {
     options: Options,
     cursor: Cursor,
     columns: bool,
+    /// Everything up to the cursor is on its way to the client.
+    level: bool,
     api: Arc<Api>,
     revisions: watch::Receiver<u64>,
     health: watch::Receiver<Health>,
@@ -70,7 +74,7 @@ pub(super) async fn watch(
     let initial_events = params.flag("sendInitialEvents")?;
     let start = start(&api, params, initial_events).await?;
     let life = match params.number("timeoutSeconds")? {
-        Some(seconds) if seconds > 0 => Duration::from_secs(seconds.unsigned_abs()),
+        Some(seconds) if seconds > 0 => Duration::from_secs(seconds.unsigned_abs()).min(LONGEST),
         _ => LIFE + Duration::from_secs(rand::random_range(0..LIFE.as_secs())),
     };
     let options = Options {
@@ -86,6 +90,7 @@ pub(super) async fn watch(
         options,
         cursor: Cursor::new(target, filter, 0),
         columns: true,
+        level: false,
         revisions: store.revisions(),
         health: store.health(),
         shutdown: front.shutdown.clone(),
@@ -143,37 +148,51 @@ async fn start(api: &Api, params: &Params, initial_events: Option<bool>) -> Resu
 }
 
 impl Watch {
+    /// Follows until the watch's end. A client that has stopped reading does not put that off: it is waited for only
+    /// beside the reasons to end.
     async fn run(mut self, start: Start) {
-        let end = Instant::now() + self.options.life;
-        if self.begin(start).await.is_none() {
-            return;
+        let end = tokio::time::sleep_until(Instant::now() + self.options.life);
+        let (shutdown, mut health, lines) = (self.shutdown.clone(), self.health.clone(), self.lines.clone());
+        tokio::select! {
+            _ = self.follow(start) => {}
+            () = end => self.last_bookmark(),
+            () = shutdown.cancelled() => {}
+            () = unhealthy(&mut health) => {}
+            () = lines.closed() => {}
         }
+    }
+
+    /// Sends what there is and what comes; `None` when there is no more.
+    async fn follow(&mut self, start: Start) -> Option<()> {
+        self.begin(start).await?;
         let mut bookmarks = tokio::time::interval_at(Instant::now() + BOOKMARKS, BOOKMARKS);
         bookmarks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             // Marked as seen before the view is taken, so that no change falls between.
             self.revisions.borrow_and_update();
-            if self.catch_up().await.is_none() {
-                return;
-            }
+            self.catch_up().await?;
             tokio::select! {
-                changed = self.revisions.changed() => if changed.is_err() { return },
-                _ = bookmarks.tick() => if self.bookmark(false).await.is_none() { return },
-                () = tokio::time::sleep_until(end) => {
-                    let _ = self.bookmark(false).await;
-                    return;
-                }
-                () = self.shutdown.cancelled() => return,
-                () = unhealthy(&mut self.health) => return,
-                () = self.lines.closed() => return,
+                changed = self.revisions.changed() => changed.ok()?,
+                _ = bookmarks.tick() => self.bookmark(false).await?,
             }
+        }
+    }
+
+    /// Says how far the watch came, to a client that has read so far.
+    fn last_bookmark(&self) {
+        if self.level && self.options.bookmarks {
+            let line = render::bookmark(self.target.kind, self.cursor.revision(), false, self.form);
+            let _ = self.lines.try_send(line);
         }
     }
 
     /// Sends what a watch begins with.
     async fn begin(&mut self, start: Start) -> Option<()> {
         match start {
-            Start::After(revision) => self.cursor.moved_to(revision),
+            Start::After(revision) => {
+                self.cursor.moved_to(revision);
+                self.level = true;
+            }
             Start::Initial(view) => {
                 let objects = self.cursor.initial(&view);
                 let events = objects.into_iter().map(|object| Event { kind: EventKind::Added, object });
@@ -207,6 +226,7 @@ impl Watch {
     /// Sends events, several in one piece.
     async fn send(&mut self, mut events: VecDeque<Event>) -> Option<()> {
         let now = Api::moment().now;
+        self.level = false;
         while !events.is_empty() {
             let mut piece = BytesMut::new();
             while piece.len() < 32 * 1024 {
@@ -218,6 +238,7 @@ impl Watch {
             }
             self.lines.send(piece.freeze()).await.ok()?;
         }
+        self.level = true;
         Some(())
     }
 

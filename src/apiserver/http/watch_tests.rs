@@ -5,6 +5,7 @@ use super::client::{client, names, revision};
 use raftsman_state::{Op, Txn};
 use raftsman_store::border::{Health, Store};
 use serde_json::json;
+use std::time::Duration;
 
 #[tokio::test]
 async fn lists_page_at_one_revision_and_expire_with_a_fresh_token() {
@@ -134,4 +135,39 @@ async fn shutdown_ends_watches_and_readiness() {
     let ready = c.send("GET", "/readyz?verbose", &[], "").await;
     assert_eq!(ready.code, 500);
     assert!(String::from_utf8_lossy(&ready.body).contains("[-]shutdown failed"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_nobody_reads_ends_all_the_same() {
+    let c = client().await;
+    let path = "/api/v1/namespaces/default/configmaps";
+    for n in 0..20 {
+        let body = json!({ "metadata": { "name": format!("big{n}") }, "data": { "k": "x".repeat(40_000) } });
+        c.send("POST", path, &[], body.to_string()).await;
+    }
+    // More than is held for a reader, who goes away after the first line. The clock runs as fast as it likes.
+    let ended = async || {
+        let seconds = Duration::from_secs;
+        let over = async {
+            while c.front.metrics.watches() > 0 {
+                tokio::time::sleep(seconds(1)).await;
+            }
+        };
+        tokio::time::timeout(seconds(100), over).await.is_ok()
+    };
+    let mut in_time = c.watch("timeoutSeconds=7").await;
+    in_time.expect("ADDED", "big0").await;
+    assert!(ended().await, "at its time");
+    let mut unhealthy = c.watch("").await;
+    unhealthy.expect("ADDED", "big0").await;
+    c.store.set_health(Health { ready: false, reason: "no quorum".to_owned() });
+    assert!(ended().await, "with this master's health");
+}
+
+#[tokio::test]
+async fn a_watch_may_ask_for_more_time_than_there_is() {
+    let c = client().await;
+    c.config_map("a", "x").await;
+    let mut lines = c.watch(&format!("timeoutSeconds={}", i64::MAX)).await;
+    lines.expect("ADDED", "a").await;
 }

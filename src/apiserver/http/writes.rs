@@ -8,7 +8,8 @@ use super::verbs::form;
 use super::{intake, render};
 use crate::read::Listing;
 use crate::write::{
-    Api, Binding, Caller, DeleteOptions, PatchKind, Preconditions, Selection, Target, WriteOptions, scale_of,
+    Api, Binding, Caller, DeleteOptions, PatchKind, Preconditions, Selection, Target, WriteOptions, check_name,
+    scale_of,
 };
 use raftsman_api::kind::Subresource;
 use raftsman_api::status::Status;
@@ -19,6 +20,12 @@ use std::sync::Arc;
 
 fn options(asked: &Asked) -> Result<WriteOptions, Status> {
     let manager = asked.params.text("fieldManager");
+    let kind = match asked.method.as_str() {
+        "PATCH" => "PatchOptions",
+        "PUT" => "UpdateOptions",
+        _ => "CreateOptions",
+    };
+    check_name(manager, kind)?;
     Ok(WriteOptions {
         dry_run: asked.params.dry_run()?,
         validation: asked.params.validation()?,

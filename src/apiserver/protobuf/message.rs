@@ -80,7 +80,7 @@ impl<'a> Reader<'a> {
                 shape => {
                     let value = self.value(shape, wire)?;
                     // Go writes empty strings and times of fields that were not set.
-                    let unset = value.is_null() || value.as_str().is_some_and(str::is_empty) && !field.keeps_empty;
+                    let unset = value.is_null() || value.as_str().is_some_and(str::is_empty) && !field.keeps_zero;
                     if !unset {
                         out.insert((*name).to_owned(), value);
                     }

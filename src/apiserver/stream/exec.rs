@@ -22,6 +22,8 @@ use tokio_util::sync::CancellationToken;
 const PROTOCOLS: &[&str] = &["v5.channel.k8s.io", "v4.channel.k8s.io"];
 /// Between pings, which keep middle boxes from forgetting a silent session.
 const PINGS: Duration = Duration::from_secs(30);
+/// A client that was told goodbye gets so long to say it, too.
+const PARTING: Duration = Duration::from_secs(10);
 
 /// Answers exec, attach and port-forward.
 ///
@@ -127,11 +129,16 @@ async fn relay(
                 _ = pings.tick() => if to_client.send(Message::Ping(Default::default())).await.is_err() { break },
             }
         }
-        let _ = to_client.send(super::socket::goodbye()).await;
+        to_client.send(super::socket::goodbye()).await.is_ok()
     };
-    tokio::select! {
-        () = reading => {}
-        () = writing => {}
-        () = shutdown.cancelled() => {}
+    let told = tokio::select! {
+        () = reading => false,
+        told = writing => told,
+        () = shutdown.cancelled() => false,
+    };
+    if told {
+        // A connection that is closed with input unread is reset, and what the client has not read yet is lost with it.
+        let rest = async { while let Some(Ok(_)) = from_client.next().await {} };
+        let _ = tokio::time::timeout(PARTING, rest).await;
     }
 }

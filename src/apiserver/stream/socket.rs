@@ -49,7 +49,7 @@ pub(super) fn handshake(
     let wanted = text(UPGRADE).to_ascii_lowercase();
     if wanted.contains("spdy") {
         return Err(Status::bad_request(
-            "SPDY is not spoken here: use kubectl 1.31 or later, or 1.30 with KUBECTL_REMOTE_COMMAND_WEBSOCKETS=true (and KUBECTL_PORT_FORWARD_WEBSOCKETS=true), which speak WebSocket",
+            "SPDY is not spoken here: use kubectl 1.30 or later, or 1.29 with KUBECTL_REMOTE_COMMAND_WEBSOCKETS=true, which speak WebSocket",
         ));
     }
     let (Some(upgrade), true) = (upgrade, wanted.contains("websocket")) else {

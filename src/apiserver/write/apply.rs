@@ -1,7 +1,7 @@
 //! Server-side apply: creates or changes, and owns what the configuration says.
 
 use super::create::addressed;
-use super::decode::{decode, stored};
+use super::decode::{canonical, decode};
 use super::managers::{self, Ownership};
 use super::{Api, Caller, Target, WriteOptions};
 use raftsman_api::kind::Subresource;
@@ -44,7 +44,7 @@ impl Api {
                 return self.plan_create(view, caller, target, &object, &uid, &moment, options, Ownership::Applied);
             };
             created = false;
-            let old = stored(&current)?;
+            let old = canonical(target, &current)?;
             let new = managers::apply(target, Some(&old), &config, options, &moment.now)?;
             let how = Ownership::Applied;
             self.plan_update(view, caller, target, &current, &old, new, &moment, options, how)

@@ -1,6 +1,6 @@
 //! Giving a pod its node.
 
-use super::decode::stored;
+use super::decode::canonical;
 use super::managers;
 use super::update::check;
 use super::{Api, Caller, Preconditions, Target, WriteOptions};
@@ -85,12 +85,12 @@ impl Api {
         let plan = |view: &View| {
             let current = self.current(view, &pods)?;
             check(&preconditions, &current, &pods)?;
-            let old = stored(&current)?;
+            let old = canonical(&pods, &current)?;
             let mut pod = old.clone();
             place(&mut pod, binding, &moment.now).map_err(|why| Status::conflict("", "pods/binding", name, &why))?;
             let binding = pods.part(Subresource::Binding);
             managers::record(&mut pod, Some(&old), &binding, managers::manager(caller, options), &moment.now);
-            self.plan_put(&pods, &current, &pod, Reservations::default())
+            self.plan_put(&pods, &current, &old, &pod, Reservations::default())
         };
         Ok(self.carry_out(caller, options.dry_run, plan).await?.object)
     }

@@ -81,8 +81,12 @@ impl Api {
         }
         target.kind.prepare_create(&mut object, moment);
         // Before anything is drawn: what exists is refused for its name, not for its address.
-        if view.get(&target.key()).is_some() {
-            return Err(Status::already_exists(info.group, info.plural, &target.name));
+        if let Some(there) = view.get(&target.key()) {
+            let mut exists = Status::already_exists(info.group, info.plural, &target.name);
+            if there.meta.deleting {
+                exists.message = format!("object is being deleted: {}", exists.message);
+            }
+            return Err(exists);
         }
         let reserved = unique::allocate(view, &self.config, &target, None, &mut object, moment)?;
         let mut causes = metadata::validate(&object, info);

@@ -56,6 +56,16 @@ pub(super) fn decode(target: &Target, json: &Value, options: &WriteOptions) -> R
     }
 }
 
+/// The stored object as a client's would be decoded today: what an earlier version stored in another form is no change when
+/// it comes back.
+///
+/// # Errors
+/// 500: the store holds what is no JSON.
+pub(super) fn canonical(target: &Target, object: &raftsman_state::Object) -> Result<Value, Status> {
+    let json = stored(object)?;
+    Ok(target.kind.decode(&json).map_or(json, |decoded| decoded.object))
+}
+
 /// The stored object as JSON.
 ///
 /// # Errors

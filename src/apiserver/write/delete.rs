@@ -46,7 +46,7 @@ impl Api {
             }
             match deletion::judge(target, &old, options, &moment) {
                 Verdict::Pending => Ok(Plan::Settled(current)),
-                Verdict::Mark(marked) => self.plan_put(target, &current, &marked, Reservations::default()),
+                Verdict::Mark(marked) => self.plan_put(target, &current, &old, &marked, Reservations::default()),
                 Verdict::Remove => Ok(Plan::Write(Box::new(Change {
                     compares: vec![Compare::Revision(current.key.clone(), current.revision)],
                     ops: deletion::removal(target, &old),

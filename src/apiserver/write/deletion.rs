@@ -125,9 +125,10 @@ pub(super) fn is_finished(target: &Target, object: &Value) -> bool {
     object.int("metadata.deletionGracePeriodSeconds").unwrap_or(0) == 0
 }
 
-/// The operations that remove an object and what was reserved for it.
-pub(super) fn removal(target: &Target, object: &Value) -> Vec<Op> {
+/// The operations that remove an object and what is reserved for it: by what it is in the store, `old`, whatever the write
+/// that lets it go would have made of it.
+pub(super) fn removal(target: &Target, old: &Value) -> Vec<Op> {
     let mut ops = vec![Op::Delete { key: target.key() }];
-    ops.extend(unique::release(target, object));
+    ops.extend(unique::release(target, old));
     ops
 }

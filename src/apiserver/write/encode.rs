@@ -3,8 +3,9 @@
 use super::Target;
 use super::plan::Draft;
 use raftsman_api::kind::Strategy;
+use raftsman_api::meta;
 use raftsman_api::status::Status;
-use raftsman_api::{meta, value::At};
+use raftsman_api::value::{At, DEEPEST, depth_within};
 use raftsman_state::{Body, Meta, Owner};
 use serde_json::Value;
 use std::sync::Arc;
@@ -12,8 +13,12 @@ use std::sync::Arc;
 /// An object ready for the store, under the target's key.
 ///
 /// # Errors
-/// 500 if it cannot be written as JSON.
+/// 422 if it could not be read again, 500 if it cannot be written as JSON.
 pub(super) fn draft(target: &Target, object: &Value) -> Result<Draft, Status> {
+    if depth_within(object, DEEPEST).is_none() {
+        let message = format!("the object must not be nested more than {DEEPEST} levels deep");
+        return Err(Status::new(422, "Invalid", message));
+    }
     let failed = |error: serde_json::Error| Status::internal(format!("{target:?} cannot be written as JSON: {error}"));
     Ok(Draft { key: target.key(), meta: Arc::new(extract(target.kind, object)), body: body(object).map_err(failed)? })
 }
@@ -89,6 +94,14 @@ mod tests {
     use super::*;
     use raftsman_state::{Key, Object};
     use serde_json::json;
+
+    #[test]
+    fn what_could_not_be_read_again_is_not_written() {
+        let target = Target::named("", "v1", "configmaps", "d", "c").unwrap();
+        let nested = |levels| (0..levels).fold(json!({}), |inner, _| json!({ "metadata": inner }));
+        assert!(draft(&target, &nested(DEEPEST - 1)).is_ok());
+        assert_eq!(draft(&target, &nested(DEEPEST)).unwrap_err().code, 422);
+    }
 
     #[test]
     fn the_revision_goes_into_metadata_wherever_else_its_name_stands() {

@@ -7,6 +7,29 @@ use raftsman_api::status::{Cause, Status};
 use raftsman_api::value::{At, remove};
 use serde_json::{Value, json};
 
+/// Most bytes of a manager's name, as upstream.
+const NAME_MOST: usize = 128;
+
+/// Judges the `fieldManager` of a request; `kind` names its options.
+///
+/// # Errors
+/// 422 for a name that is too long or cannot be shown.
+pub(crate) fn check_name(name: &str, kind: &str) -> Result<(), Status> {
+    let mut causes = Vec::new();
+    if name.len() > NAME_MOST {
+        causes.push(Cause::too_long("fieldManager", NAME_MOST));
+    }
+    if !name.chars().all(is_printable) {
+        causes.push(Cause::invalid("fieldManager", name, "should only contain printable characters"));
+    }
+    if causes.is_empty() { Ok(()) } else { Err(Status::invalid("meta.k8s.io", kind, "", causes)) }
+}
+
+/// Of white space, only the space itself.
+pub(crate) fn is_printable(c: char) -> bool {
+    c == ' ' || !c.is_control() && !c.is_whitespace()
+}
+
 /// How a write comes to own fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ownership {

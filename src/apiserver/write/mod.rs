@@ -40,6 +40,7 @@ pub use caller::Caller;
 pub use collection::Selection;
 pub use delete::Deleted;
 pub(crate) use errors::store_error;
+pub(crate) use managers::{check_name, is_printable};
 pub use options::{DeleteOptions, FieldValidation, Preconditions, Propagation, Warnings, WriteOptions};
 pub use patch::PatchKind;
 pub(crate) use reserve::reservation;

@@ -1,7 +1,7 @@
 //! Patches: computed on what the object is, anew whenever another write came first.
 
 use super::create::addressed;
-use super::decode::{decode, stored};
+use super::decode::{canonical, decode};
 use super::managers::Ownership;
 use super::{Api, Caller, Target, WriteOptions, scale};
 use raftsman_api::kind::Subresource;
@@ -61,7 +61,7 @@ impl Api {
         let moment = Self::moment();
         let plan = |view: &View| {
             let current = self.current(view, target)?;
-            let old = stored(&current)?;
+            let old = canonical(target, &current)?;
             let new = if target.part == Some(Subresource::Scale) {
                 let scaled = patched(target, kind, &scale::scale_of(&old), body)?;
                 scale::applied(&old, &scaled)?

@@ -1,5 +1,6 @@
 //! What a write comes to, before it is proposed.
 
+use bytes::Bytes;
 use raftsman_state::{Body, Compare, Key, Meta, Object, Op, Txn};
 use std::sync::Arc;
 
@@ -50,8 +51,28 @@ impl Change {
             return self.draft.at(self.before);
         }
         let draft = &self.draft;
-        Arc::new(Object::new(draft.key.clone(), draft.meta.clone(), &Body::plain(draft.body.json.clone()), 0))
+        let body = Body::plain(without_revision(&draft.body));
+        Arc::new(Object::new(draft.key.clone(), draft.meta.clone(), &body, 0))
     }
+}
+
+/// The JSON without the member that a revision would go into.
+fn without_revision(body: &Body) -> Bytes {
+    const MEMBER: &str = "\"resourceVersion\":\"";
+    let place = body.at.and_then(|at| {
+        let (before, after) = body.json.split_at_checked(at as usize)?;
+        Some((before.strip_suffix(MEMBER.as_bytes())?, after.strip_prefix(b"\"")?))
+    });
+    let Some((before, after)) = place else {
+        return body.json.clone();
+    };
+    // One comma goes with it.
+    let (before, after) = match (before.strip_suffix(b","), after.strip_prefix(b",")) {
+        (_, Some(after)) => (before, after),
+        (Some(before), None) => (before, after),
+        (None, None) => (before, after),
+    };
+    Bytes::from([before, after].concat())
 }
 
 /// The outcome of planning.
@@ -70,4 +91,25 @@ pub(super) struct Done {
     pub object: Arc<Object>,
     /// The object is gone.
     pub removed: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn what_has_no_revision_shows_none() {
+        for (text, wanted) in [
+            (r#"{"metadata":{"name":"a","resourceVersion":"","uid":"u"}}"#, r#"{"metadata":{"name":"a","uid":"u"}}"#),
+            (r#"{"metadata":{"name":"a","resourceVersion":""}}"#, r#"{"metadata":{"name":"a"}}"#),
+            (r#"{"metadata":{"resourceVersion":"","uid":"u"}}"#, r#"{"metadata":{"uid":"u"}}"#),
+            (r#"{"metadata":{"resourceVersion":""}}"#, r#"{"metadata":{}}"#),
+        ] {
+            let at = text.find("n\":\"\"").unwrap() + 4;
+            let body = Body::spliced(text, at).unwrap();
+            assert_eq!(without_revision(&body), wanted);
+        }
+        assert_eq!(without_revision(&Body::plain("{}")), "{}");
+    }
 }

@@ -4,6 +4,7 @@
 use super::fixture::{fixture, service, target, value};
 use super::*;
 use raftsman_api::value::{At, set};
+use raftsman_store::border::Store;
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -100,4 +101,25 @@ async fn a_range_of_pod_addresses_has_one_node_and_is_freed_with_it() {
     f.api.delete(&f.caller, &target("nodes", "a"), &DeleteOptions::default()).await.unwrap();
     assert!(!f.held("raftsman/podcidrs", "10.244.0.0"));
     f.create("nodes", node("d", json!({ "podCIDR": "10.244.0.0/24" }))).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_change_takes_away_while_its_service_goes_is_freed_too() {
+    let f = fixture().await;
+    let mut json = service("s", json!({ "type": "NodePort", "ports": [{ "port": 80, "nodePort": 30005 }] }));
+    set(&mut json, "metadata.finalizers", json!(["example.com/held"]));
+    let made = value(&f.create("services", json).await.unwrap());
+    let s = target("services", "s");
+    assert!(!f.api.delete(&f.caller, &s, &DeleteOptions::default()).await.unwrap().gone);
+    // One write lets it go and wants another port.
+    let moved = |old: &Value| {
+        let mut new = old.clone();
+        raftsman_api::value::remove(&mut new, "metadata.finalizers");
+        set(&mut new, "spec.ports", json!([{ "port": 80, "nodePort": 30006 }]));
+        Some(new)
+    };
+    f.api.modify(&f.caller, &s, moved).await.unwrap();
+    assert!(f.store.view().get(&s.key()).is_none());
+    assert!(!f.held("raftsman/nodeports", "30005") && !f.held("raftsman/nodeports", "30006"));
+    assert!(!f.held("networking.k8s.io/ipaddresses", made.text("spec.clusterIP")));
 }

@@ -1,7 +1,7 @@
 //! Changing an object that exists: replace, and recompute-and-retry.
 
 use super::create::addressed;
-use super::decode::{decode, stored};
+use super::decode::{canonical, decode};
 use super::encode::draft;
 use super::managers::{self, Ownership};
 use super::plan::{Change, Plan};
@@ -73,7 +73,7 @@ impl Api {
                 return self.plan_create(view, caller, target, object, &new_uid, &moment, options, how);
             }
             let current = found?;
-            let old = stored(&current)?;
+            let old = canonical(target, &current)?;
             let new = match &scaled {
                 Some(object) => object.clone(),
                 None => scale::applied(&old, &json)?,
@@ -100,7 +100,7 @@ impl Api {
         let options = WriteOptions::default();
         let plan = |view: &View| {
             let current = self.current(view, target)?;
-            let old = stored(&current)?;
+            let old = canonical(target, &current)?;
             let Some(mut new) = change(&old) else {
                 return Ok(Plan::Settled(current));
             };
@@ -162,20 +162,16 @@ impl Api {
         if !causes.is_empty() {
             return Err(Status::invalid(info.group, info.kind, &target.name, causes));
         }
-        let settled = match ownership {
-            Ownership::Changes => same_but_for(&["managedFields", "resourceVersion"], &object, old),
-            Ownership::Applied => same_but_for(&["resourceVersion"], &object, old),
-        };
-        if settled {
+        if ownership == Ownership::Changes {
+            managers::record(&mut object, Some(old), target, managers::manager(caller, options), &moment.now);
+        }
+        if same_but_for_revision(&object, old) {
             return Ok(Plan::Settled(current.clone()));
         }
         if target.part.is_none() && object.at("spec") != old.at("spec") {
             target.kind.warnings(&object).into_iter().for_each(|warning| options.warnings.add(warning));
         }
-        if ownership == Ownership::Changes {
-            managers::record(&mut object, Some(old), target, managers::manager(caller, options), &moment.now);
-        }
-        self.plan_put(target, current, &object, reserved)
+        self.plan_put(target, current, old, &object, reserved)
     }
 
     /// The transaction that puts a changed object; a deleting one that nothing holds any more is removed instead.
@@ -183,6 +179,7 @@ impl Api {
         &self,
         target: &Target,
         current: &Arc<Object>,
+        old: &Value,
         object: &Value,
         reserved: unique::Reservations,
     ) -> Result<Plan, Status> {
@@ -190,7 +187,7 @@ impl Api {
         let mut compares = vec![Compare::Revision(draft.key.clone(), current.revision)];
         let removes = deletion::is_finished(target, object);
         let ops = if removes {
-            deletion::removal(target, object)
+            deletion::removal(target, old)
         } else {
             compares.extend(reserved.compares);
             std::iter::once(draft.put()).chain(reserved.ops).collect()
@@ -199,13 +196,11 @@ impl Api {
     }
 }
 
-/// Nothing differs but these fields of `metadata`.
-fn same_but_for(fields: &[&str], new: &Value, old: &Value) -> bool {
+/// Nothing differs but the revision.
+fn same_but_for_revision(new: &Value, old: &Value) -> bool {
     let bare = |object: &Value| {
         let mut object = object.clone();
-        for field in fields {
-            remove(&mut object, &format!("metadata.{field}"));
-        }
+        remove(&mut object, "metadata.resourceVersion");
         object
     };
     bare(new) == bare(old)

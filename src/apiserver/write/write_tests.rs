@@ -366,3 +366,56 @@ async fn what_nothing_carries_out_is_warned_of_when_it_is_written() {
     f.api.patch(&f.caller, &target("deployments", "d"), PatchKind::Merge, &label, &options).await.unwrap();
     assert_eq!(options.warnings.take(), [""; 0], "said once is enough");
 }
+
+#[tokio::test]
+async fn a_change_of_managed_fields_alone_is_a_change() {
+    let f = fixture().await;
+    let made = f.create("configmaps", json!({ "metadata": { "name": "c" }, "data": { "a": "1" } })).await.unwrap();
+    let c = target("configmaps", "c");
+    let patch = async |kind, body: Value| {
+        f.api.patch(&f.caller, &c, kind, &body, &WriteOptions::default()).await.map(|object| value(&object))
+    };
+    // kubectl's own, on the way to server-side apply.
+    let mut entries = value(&made)["metadata"]["managedFields"].clone();
+    entries[0]["manager"] = "kubectl".into();
+    entries[0]["operation"] = "Apply".into();
+    let upgrade = json!([
+        { "op": "replace", "path": "/metadata/managedFields", "value": entries },
+        { "op": "replace", "path": "/metadata/resourceVersion", "value": made.revision.to_string() },
+    ]);
+    let after = patch(PatchKind::Json, upgrade).await.unwrap();
+    assert_eq!(after["metadata"]["managedFields"], entries);
+    let by = WriteOptions { manager: Some("kubectl".to_owned()), ..WriteOptions::default() };
+    let config = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "c" }, "data": { "a": "2" } });
+    let (applied, _) = f.api.apply(&f.caller, &c, &config, &by).await.unwrap();
+    assert_eq!(value(&applied)["data"], json!({ "a": "2" }));
+    let wiped = patch(PatchKind::Merge, json!({ "metadata": { "managedFields": [{}] } })).await.unwrap();
+    assert!(!wiped.has("metadata.managedFields"));
+    // Who knows nothing of them changes nothing.
+    let bare = patch(PatchKind::Merge, json!({ "metadata": { "managedFields": null } })).await.unwrap();
+    assert_eq!(bare, wiped);
+}
+
+#[tokio::test]
+async fn zeros_that_mean_nothing_come_and_go_without_a_change() {
+    let f = fixture().await;
+    let mut json = pod("p");
+    json["spec"]["hostNetwork"] = false.into();
+    json["spec"]["containers"][0]["tty"] = false.into();
+    let made = f.create("pods", json.clone()).await.unwrap();
+    assert!(!value(&made).has("spec.hostNetwork"));
+    // As a version before this one stored it.
+    let p = target("pods", "p");
+    let mut older = value(&made);
+    older["spec"]["hostNetwork"] = false.into();
+    let body = raftsman_state::Body::plain(older.to_string());
+    let put = raftsman_state::Op::Put { key: p.key(), meta: made.meta.clone(), body };
+    f.store.propose(raftsman_state::Txn { ops: vec![put], ..Default::default() }).await.unwrap();
+    let stored = f.store.view().revision();
+    let mut typed = value(&made);
+    raftsman_api::value::remove(&mut typed, "metadata.resourceVersion");
+    let same = f.api.update(&f.caller, &p, typed.clone(), &WriteOptions::default()).await.unwrap();
+    assert_eq!((same.revision, f.store.view().revision()), (stored, stored));
+    set(&mut typed, "metadata.labels", json!({ "l": "1" }));
+    f.api.update(&f.caller, &p, typed, &WriteOptions::default()).await.unwrap();
+}
