@@ -2,7 +2,9 @@
 # Measures the replicated store on this machine: three members as processes on loopback, fsync on.
 #
 #   scripts/bench.sh store|failover|quiet|recovery [FLAGS]   this store alone (see raftsman bench --help)
+#   scripts/bench.sh recovery --objects 500000 --load N      a wiped member comes back while N writers go on: none may fail
 #   scripts/bench.sh etcd [FLAGS]                            the load of `store`, interleaved with a 3-member etcd
+#   scripts/bench.sh etcd --goals                            the same, and which of the goals are met
 #   scripts/bench.sh etcd failover|quiet|recovery [FLAGS]    the same for the others
 #
 # PROFILE=dist builds for published figures (RocksDB is then compiled again, which takes long); the default is the

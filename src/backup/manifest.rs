@@ -26,7 +26,7 @@ pub struct Manifest {
     pub cluster_id: String,
     /// The revision that it shows.
     pub revision: u64,
-    /// Restores and recoveries that the cluster had behind it.
+    /// Which life of the cluster it was made in ([`View::epoch`]).
     pub epoch: u64,
     /// When it was made, in seconds since 1970.
     pub time: u64,

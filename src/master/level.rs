@@ -1,5 +1,6 @@
-//! The cluster's level follows its members' programs: each says what its own can do, the leader raises the level when all
-//! have said so, and who finds itself below it ends.
+//! The cluster's level follows its members' programs: each says what its own can do, and the leader raises the level when all
+//! have said so. Who finds itself below it ends: the store itself applies nothing that comes after (with an error that says
+//! so), and nothing goes on beside it.
 
 use raftsman_state::level;
 use raftsman_store::border::{Store, StoreError};

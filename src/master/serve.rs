@@ -15,12 +15,12 @@ use raftsman_network::border::SendFrame;
 use raftsman_proto::v1::leader_server::LeaderServer;
 use raftsman_proto::v1::masters_server::MastersServer;
 use raftsman_proto::v1::membership_server::MembershipServer;
-use raftsman_store::{MemberAddress, PeerPort, PeerTls, Profile, RaftStore, StoreConfig};
+use raftsman_store::{MemberAddress, PeerPort, PeerTls, Profile, RaftStore, Register, StoreConfig};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// The virtual address's clients have so long to finish what they asked before the leadership is handed over.
@@ -43,7 +43,7 @@ pub async fn run(config: HostConfig, shutdown: CancellationToken, send: SendFram
     let virtual_listener = virtual_listener(&config)?;
 
     let store_error = |e: raftsman_store::border::StoreError| MasterError::Store(e.to_string());
-    let store = RaftStore::open(store_config(&config, &me, &pems)).await.map_err(store_error)?;
+    let store = RaftStore::open(store_config(&config, &me, &pems)?).await.map_err(store_error)?;
     let api = Api::new(
         store.clone(),
         ApiConfig::from_network(&config.network, &config.ports, config.timing.default_toleration_seconds),
@@ -74,7 +74,8 @@ pub async fn run(config: HostConfig, shutdown: CancellationToken, send: SendFram
     let mut peer_port = PeerPort::serve(peer_listener, &peer_tls(&pems), services)
         .map_err(|e| MasterError::Server(format!("the peer port: {e}")))?;
     let ready = ReadyClient::new(&pems)?;
-    tokio::spawn(fetch_keys(config.pki.clone(), me.id, peers.clone(), store.members()));
+    let mut keys = JoinSet::new();
+    keys.spawn(fetch_keys(config.pki.clone(), me.id, peers.clone(), store.members()));
     let duties = Duties {
         api: api.clone(),
         memory,
@@ -84,8 +85,8 @@ pub async fn run(config: HostConfig, shutdown: CancellationToken, send: SendFram
         ready,
         backups: config.backup.clone().map(|backup| ScheduledBackups::new(backup, backup_source(&config))),
     };
-    let duties = Arc::new(duties);
-    let duties = tokio::spawn(duties.run(shutdown.child_token()));
+    let mut leading = JoinSet::new();
+    leading.spawn(Arc::new(duties).run(shutdown.child_token()));
 
     let tls =
         TlsPems { ca: pems.ca.clone().into(), certificate: pems.cert.clone().into(), key: pems.key.clone().into() };
@@ -97,7 +98,7 @@ pub async fn run(config: HostConfig, shutdown: CancellationToken, send: SendFram
     let members = Some(MemberOperations(gate));
     let operations = Arc::new(MasterOperations { stop, members });
     let backup = backup_source(&config);
-    let mut servers = tokio::task::JoinSet::new();
+    let mut servers = JoinSet::new();
     let server = || {
         let address = SocketAddr::new(config.address, config.ports.api).to_string();
         Server::new(api.clone(), &tls, nodes.clone(), operations.clone(), address, Some(backup.clone()))
@@ -111,29 +112,37 @@ pub async fn run(config: HostConfig, shutdown: CancellationToken, send: SendFram
     if let Some((address, listener)) = virtual_listener {
         let gate = vip::Gate::of(&listener).map_err(|e| MasterError::Server(e.to_string()))?;
         let draining = CancellationToken::new();
-        let answers = tokio::spawn(server()?.run(listener, draining.clone()));
+        let mut answers = JoinSet::new();
+        answers.spawn(server()?.run(listener, draining.clone()));
         let address = LinkAddress::new(address, config.address, send).await;
         let address = Arc::new(address.map_err(|e| MasterError::Config(e.to_string()))?);
         let over = CancellationToken::new();
-        let carried = tokio::spawn(vip::carry(store.clone(), address, over.clone()));
+        let mut carried = JoinSet::new();
+        carried.spawn(vip::carry(store.clone(), address, over.clone()));
         front = Some(Front { gate, draining, answers, over, carried });
     }
     tracing::info!(master = me.name, id = me.id, address = %config.address, "serving");
 
     let mut ended = store.ended();
     let failed = tokio::select! {
+        biased; // What was told to end, or ended with the store, is not the reason.
         () = shutdown.cancelled() => None,
+        Ok(error) = ended.wait_for(Option::is_some) => error.as_ref().map(|error| format!("the store ended: {error}")),
         Some(ended) = servers.join_next() => Some(format!("the API server ended: {ended:?}")),
+        Some(ended) = leading.join_next() => Some(format!("the leader's duties ended: {ended:?}")),
+        // It ends by itself when it has them.
+        Some(Err(error)) = keys.join_next() => Some(format!("fetching the cluster's keys ended: {error}")),
+        () = signs.relay.ended() => Some("the relay of nodes' signs of life ended".to_owned()),
+        reason = Front::ended(&mut front) => Some(reason),
         reason = peer_port.ended() => Some(format!("the peer port is served no more: {reason}")),
         reason = level::follow(store.clone(), me.id) => Some(reason),
-        Ok(error) = ended.wait_for(Option::is_some) => error.as_ref().map(|error| format!("the store ended: {error}")),
     };
     shutdown.cancel();
     if let Some(front) = &mut front {
         front.drain().await;
     }
     store.hand_over().await;
-    let _ = duties.await;
+    while leading.join_next().await.is_some() {}
     if let Some(front) = front {
         front.end().await;
     }
@@ -152,27 +161,37 @@ pub async fn run(config: HostConfig, shutdown: CancellationToken, send: SendFram
 struct Front {
     gate: vip::Gate,
     draining: CancellationToken,
-    answers: JoinHandle<Result<(), ServerError>>,
+    answers: JoinSet<Result<(), ServerError>>,
     over: CancellationToken,
-    carried: JoinHandle<()>,
+    carried: JoinSet<()>,
 }
 
 impl Front {
+    /// Waits until a part of it has ended, which none should before the rest of the master does.
+    async fn ended(front: &mut Option<Self>) -> String {
+        let Some(front) = front else { return std::future::pending().await };
+        tokio::select! {
+            Some(ended) = front.answers.join_next() => format!("the API server at the virtual address ended: {ended:?}"),
+            Some(ended) = front.carried.join_next() => format!("the virtual address is carried no more: {ended:?}"),
+            else => std::future::pending().await,
+        }
+    }
+
     /// Lets nobody new in, and finishes answers under way.
     async fn drain(&mut self) {
         if let Err(error) = self.gate.close() {
             tracing::warn!(%error, "clients that come by the virtual address just now will be refused");
         }
         self.draining.cancel();
-        if tokio::time::timeout(LAST_ANSWERS, &mut self.answers).await.is_err() {
+        if tokio::time::timeout(LAST_ANSWERS, self.answers.join_next()).await.is_err() {
             tracing::info!("some clients of the virtual address did not finish their requests in time");
         }
     }
 
     /// Takes the address away.
-    async fn end(self) {
+    async fn end(mut self) {
         self.over.cancel();
-        let _ = self.carried.await;
+        while self.carried.join_next().await.is_some() {}
     }
 }
 
@@ -210,7 +229,7 @@ fn own_master(config: &HostConfig) -> Result<MasterAddress, MasterError> {
 
 /// The settings of this host's store.
 pub(crate) fn own_store(config: &HostConfig, pems: &Pems) -> Result<StoreConfig, MasterError> {
-    Ok(store_config(config, &own_master(config)?, pems))
+    store_config(config, &own_master(config)?, pems)
 }
 
 fn backup_source(config: &HostConfig) -> BackupSource {
@@ -223,7 +242,7 @@ fn backup_source(config: &HostConfig) -> BackupSource {
     }
 }
 
-fn store_config(config: &HostConfig, me: &MasterAddress, pems: &Pems) -> StoreConfig {
+fn store_config(config: &HostConfig, me: &MasterAddress, pems: &Pems) -> Result<StoreConfig, MasterError> {
     let members = config
         .masters
         .iter()
@@ -235,10 +254,12 @@ fn store_config(config: &HostConfig, me: &MasterAddress, pems: &Pems) -> StoreCo
         .collect();
     let mut store = StoreConfig::new(&config.cluster_id, me.id, members, config.data_dir.join("store"), peer_tls(pems));
     store.joined = config.joined;
+    // Who loses or empties `store` has it still.
+    store.register = Some(Register::open(&config.pki.dir).map_err(|error| MasterError::Store(error.to_string()))?);
     store.profile = match config.timing.raft {
         RaftProfile::Lan => Profile::Lan,
         RaftProfile::Wan => Profile::Wan,
     };
     store.lease_reads = config.timing.lease_reads;
-    store
+    Ok(store)
 }

@@ -143,7 +143,7 @@ fn an_epoch_moves_the_revision_and_every_floor() {
     let mut state = State::default();
     let a = key("pods", "a");
     state.apply(1, &txn(vec![put(&a, "1"), put(&a, "2")]));
-    let applied = state.apply(1, &txn(vec![Op::BeginEpoch { revision: 1000 }]));
+    let applied = state.apply(1, &txn(vec![Op::BeginEpoch { revision: 1000, epoch: 0 }]));
     assert_eq!((applied.dropped, applied.floors), (vec![1], vec![(Resource::from("pods"), 1000)]));
     assert_eq!((state.view().epoch(), state.revision(), state.base_floor()), (1, 1000, 1000));
     let applied = state.apply(1, &txn(vec![put(&key("secrets", "s"), "1")]));
@@ -159,6 +159,11 @@ fn an_epoch_moves_the_revision_and_every_floor() {
     let (view, nodes) = (state.view(), Resource::from("nodes"));
     assert!(view.changes_after(&nodes, 999).is_err() && view.table_at(&nodes, 999).is_err());
     assert!(view.changes_after(&nodes, 1000).is_ok() && view.table_at(&nodes, 1000).is_ok());
+    // The next one has the number that it is given, unless that is no higher.
+    for (given, taken) in [(70, 70), (70, 71), (3, 72)] {
+        state.apply(1, &txn(vec![Op::BeginEpoch { revision: 0, epoch: given }]));
+        assert_eq!((state.epoch(), state.revision()), (taken, 1001));
+    }
 }
 
 /// A step of a random history.
@@ -206,7 +211,7 @@ impl Step {
                 let floor = state.revision().saturating_sub(*back);
                 txn(vec![Op::Compact { resource: Resource::from(RESOURCES[*resource]), floor }])
             }
-            Self::Epoch { ahead } => txn(vec![Op::BeginEpoch { revision: state.revision() + ahead }]),
+            Self::Epoch { ahead } => txn(vec![Op::BeginEpoch { revision: state.revision() + ahead, epoch: ahead / 2 }]),
         }
     }
 }

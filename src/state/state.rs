@@ -43,7 +43,7 @@ impl State {
         self.view.term
     }
 
-    /// Counts restores and forced recoveries.
+    /// Which life of the cluster this is: 0, or a number that the last restore or forced recovery gave it, above all before.
     pub fn epoch(&self) -> u64 {
         self.view.epoch
     }
@@ -119,8 +119,8 @@ impl State {
                 self.compact(resource, floor, applied);
                 0
             }
-            Op::BeginEpoch { revision } => {
-                self.begin_epoch(*revision, applied);
+            Op::BeginEpoch { revision, epoch } => {
+                self.begin_epoch(*revision, *epoch, applied);
                 0
             }
         }
@@ -173,8 +173,8 @@ impl State {
         applied.floors.push((resource.clone(), floor));
     }
 
-    fn begin_epoch(&mut self, revision: u64, applied: &mut Applied) {
-        self.view.epoch += 1;
+    fn begin_epoch(&mut self, revision: u64, epoch: u64, applied: &mut Applied) {
+        self.view.epoch = epoch.max(self.view.epoch + 1);
         self.view.revision = self.view.revision.max(revision);
         let floor = self.view.revision;
         let resources: Vec<Resource> = self.view.tables.keys().cloned().collect();

@@ -47,6 +47,8 @@ pub enum Op {
     BeginEpoch {
         /// The revision to go on from; ignored unless above the present.
         revision: u64,
+        /// Its number; the one after the present if that is higher.
+        epoch: u64,
     },
 }
 

@@ -37,7 +37,7 @@ impl View {
         self.term
     }
 
-    /// Counts restores and forced recoveries.
+    /// Which life of the cluster this is: 0, or a number that the last restore or forced recovery gave it, above all before.
     pub fn epoch(&self) -> u64 {
         self.epoch
     }

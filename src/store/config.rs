@@ -1,5 +1,6 @@
 //! How a member is set up.
 
+use crate::register::Register;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -18,6 +19,9 @@ pub struct StoreConfig {
     pub joined: bool,
     /// Where log and state are kept; created if absent. One member's alone.
     pub data_dir: PathBuf,
+    /// Outside of it, and as durable as this host's keys: whom the cluster consists of, so that this member with an empty disk
+    /// finds them and forms no second one. `None`: it is not kept.
+    pub register: Option<Register>,
     /// Intervals for the network between the masters.
     pub profile: Profile,
     /// This host's certificates.
@@ -62,6 +66,7 @@ impl StoreConfig {
             members,
             joined: false,
             data_dir: data_dir.into(),
+            register: None,
             profile: Profile::Lan,
             tls,
             snapshot_every: 20_000,

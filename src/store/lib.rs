@@ -33,12 +33,14 @@ pub mod memory;
 mod metrics;
 mod peers;
 mod raft;
+mod register;
 mod rt;
 pub mod sim;
 mod store;
 
 pub use backup::{RecoverPlan, Recovery, Restored, restore};
 pub use config::{HistoryLimits, MemberAddress, PeerTls, Profile, StoreConfig};
-pub use member::raise_priority;
+pub use member::{last_member_id, raise_priority, was_removed};
 pub use peers::{MASTERS, PeerPort, PeersService, require_organisation};
+pub use register::Register;
 pub use store::RaftStore;

@@ -4,9 +4,11 @@ mod begin;
 #[cfg(test)]
 mod fault_tests;
 mod open;
+mod parts;
 mod served;
 
 pub(crate) use open::Opened;
+use parts::Parts;
 
 use crate::alarm::Alarm;
 use crate::border::{Change, ChangeError, Changed, Members, StoreError};
@@ -17,11 +19,12 @@ use crate::files::DirectoryLock;
 use crate::lineage;
 use crate::member::{
     Admission, Core, Forwarding, Lease, ReadGate, compact_history, compact_log, serve_forwarding, serve_reads,
-    tend_members, watch_health,
+    tend_members, watch_disk, watch_health,
 };
 use crate::peers::{Door, PeersService, grpc};
 use crate::raft::config::{Timing, raft_config};
 use crate::raft::{Published, StateMachine};
+use crate::register::keep_register;
 use crate::rt::{self, Runner, Worker};
 use parking_lot::Mutex;
 use raftsman_proto::v1::peers_server::PeersServer;
@@ -92,14 +95,20 @@ impl RaftStore {
         let core = Core::new(config, transport, published, Arc::new(door), reads, raised, forwarding, lease, metrics);
         let core = Arc::new(core);
 
-        runner.spawn(serve_reads(Arc::downgrade(&core), readers));
-        runner.spawn(serve_forwarding(Arc::downgrade(&core), forwards));
-        runner.spawn(begin::run(core.clone(), Arc::new(raft_config), log, machine, tree.clone()));
-        runner.spawn(end_when_failed(Arc::downgrade(&core), core.alarm.clone()));
-        runner.spawn(watch_health(Arc::downgrade(&core)));
-        runner.spawn(compact_history(Arc::downgrade(&core)));
-        runner.spawn(compact_log(Arc::downgrade(&core), tree, segment_bytes));
-        runner.spawn(tend_members(Arc::downgrade(&core)));
+        let own = || Arc::downgrade(&core);
+        let parts = Parts { runner: &runner, core: &core };
+        parts.start("linearizable reads", serve_reads(own(), readers));
+        parts.start("forwarding", serve_forwarding(own(), forwards));
+        parts.start("Raft", begin::run(core.clone(), Arc::new(raft_config), log, machine, tree.clone()));
+        parts.start("the watch over storage", end_when_failed(own(), core.alarm.clone()));
+        parts.start("the watch over health", watch_health(own()));
+        parts.start("the watch over the disk", watch_disk(own()));
+        parts.start("the compaction of histories", compact_history(own()));
+        parts.start("the compaction of the log", compact_log(own(), tree, segment_bytes));
+        parts.start("the care for the members", tend_members(own()));
+        if let Some(register) = core.config.register.clone() {
+            parts.start("the register of the members", keep_register(own(), register));
+        }
         Ok(Arc::new(Self {
             core,
             cluster,
@@ -160,7 +169,11 @@ impl RaftStore {
             tracing::error!("a thread of the store panicked while it stopped");
         }
         for writer in writers {
-            writer.ended().await;
+            if self.core.alarm.reason().is_none() {
+                writer.ended().await;
+            } else if rt::timeout(STOPPING, writer.ended()).await.is_err() {
+                tracing::warn!("the disk does not answer: what waits for it is given up");
+            }
         }
         self.lock.lock().take();
     }

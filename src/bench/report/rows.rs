@@ -1,6 +1,6 @@
 //! Figures of several rounds, their medians, and how two systems compare.
 
-use super::Machine;
+use super::{Goal, Judged, Machine};
 use crate::load::Measured;
 use serde::Serialize;
 
@@ -79,6 +79,8 @@ pub(crate) struct Report {
     pub(crate) medians: Vec<Row>,
     /// Ratios of medians; empty if one system was measured.
     pub(crate) ratios: Vec<Compared>,
+    /// What was to be reached, and whether it was.
+    pub(crate) goals: Vec<Judged>,
     /// After each round.
     pub(crate) restarts: Vec<Restart>,
 }
@@ -91,10 +93,12 @@ impl Report {
         elections: u64,
         rows: Vec<Row>,
         restarts: Vec<Restart>,
+        goals: &[Goal],
     ) -> Self {
         let medians = medians(&rows);
         let ratios = ratios(&medians);
-        Self { machine, value_bytes, elections, rows, medians, ratios, restarts }
+        let goals = Judged::all(goals, &ratios);
+        Self { machine, value_bytes, elections, rows, medians, ratios, goals, restarts }
     }
 }
 

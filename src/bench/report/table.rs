@@ -36,6 +36,10 @@ pub(crate) fn table(report: &Report, threads: bool) -> String {
         text.push('\n');
         text.push_str(&columns(&rows));
     }
+    if !report.goals.is_empty() {
+        text.push('\n');
+        report.goals.iter().for_each(|goal| text.push_str(&format!("{goal}\n")));
+    }
     text.push('\n');
     for Restart { system, seconds, snapshots } in report.restarts() {
         let snapshots =

@@ -108,7 +108,16 @@ pub(crate) async fn recovery(options: &RecoveryOptions) -> anyhow::Result<()> {
     if let Some((fill, restart)) = ratios {
         text.push_str(&format!("raftsman / etcd: writing {fill:.2}, restart {restart:.2}\n"));
     }
-    print(&text, &RecoveryReport { machine, figures, ratios }, options.common.json.as_deref())
+    let failures = failures(&figures);
+    print(&text, &RecoveryReport { machine, figures, ratios }, options.common.json.as_deref())?;
+    anyhow::ensure!(failures == 0, "{failures} writes failed although only a member came back");
+    Ok(())
+}
+
+/// Of the load, all in all.
+fn failures(figures: &[Figures]) -> u64 {
+    let loads = figures.iter().filter_map(|row| row.load.as_ref());
+    loads.map(|(before, during)| before.failures + during.failures).sum()
 }
 
 fn told(row: &Figures, options: &RecoveryOptions) -> String {
@@ -184,4 +193,30 @@ async fn wiped(cluster: &mut Cluster, taken: &mut Taken, options: &RecoveryOptio
         writers.end().await;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_failed_under_load_is_counted_and_told() {
+        let load = |failures: u64, p99_ms: f64| Measured { failures, p99_ms, ..Measured::default() };
+        let row = |system: &'static str, load: Option<(Measured, Measured)>| Figures {
+            system,
+            objects: 1,
+            fill_seconds: 1.0,
+            disk_bytes: 1,
+            restart_seconds: 1.0,
+            snapshots: None,
+            wiped_seconds: Some(1.0),
+            load,
+        };
+        let ours = row("raftsman", Some((load(1, 3.0), load(2, 41.5))));
+        let common = Common { dir: "/".into(), json: None, etcd: None };
+        let text = told(&ours, &RecoveryOptions { common, objects: 1, size: 1, load: 8 });
+        assert!(text.contains("8 writers while it comes back") && text.contains("p99 41.5 ms, 2 failed"), "{text}");
+        assert_eq!(failures(&[ours, row("etcd", None)]), 3);
+        assert_eq!(failures(&[row("raftsman", None)]), 0);
+    }
 }

@@ -3,7 +3,7 @@
 use super::Common;
 use crate::cluster::Cluster;
 use crate::load::{FanOut, Load, Measured, Operation, Until, closed_loop, fan_out};
-use crate::report::{Machine, Report, Restart, Row, Work, print, table};
+use crate::report::{GOALS, Goal, Machine, Report, Restart, Row, Work, print, table};
 use std::time::{Duration, Instant};
 
 /// Watchers of the fan-out, and its writes per second.
@@ -30,6 +30,17 @@ pub struct StoreOptions {
     /// Only these, such as write-64-leader,read-64-follower
     #[arg(long, value_delimiter = ',', value_name = "WORK")]
     only: Vec<String>,
+    /// Say which of these ratios to etcd are reached, and by how much; without a value the goals that the store has
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "WORK=RATIO",
+        num_args = 0..,
+        require_equals = true,
+        default_missing_value = GOALS,
+        requires = "etcd"
+    )]
+    goals: Vec<Goal>,
     /// Show the members' CPU time by thread
     #[arg(long)]
     threads: bool,
@@ -57,6 +68,8 @@ fn all_works() -> Vec<Work> {
 /// Measures and prints.
 pub(crate) async fn store(options: &StoreOptions) -> anyhow::Result<()> {
     let works = chosen(&options.only)?;
+    let named: Vec<String> = options.goals.iter().map(|goal| goal.work().to_owned()).collect();
+    chosen(&named)?;
     let machine = Machine::here();
     let mut rows = Vec::new();
     let mut restarts = Vec::new();
@@ -84,7 +97,7 @@ pub(crate) async fn store(options: &StoreOptions) -> anyhow::Result<()> {
             restarts.push(restarted(cluster).await?);
         }
     }
-    let report = Report::new(machine, options.size, elections, rows, restarts);
+    let report = Report::new(machine, options.size, elections, rows, restarts, &options.goals);
     print(&table(&report, options.threads), &report, options.common.json.as_deref())
 }
 

@@ -26,7 +26,7 @@ impl ApiExecutor {
 
     fn caller(&self, controller: &str) -> Caller {
         let user = match controller {
-            "scheduler" => "system:kube-scheduler".to_owned(),
+            "default-scheduler" => "system:kube-scheduler".to_owned(),
             controller => format!("system:serviceaccount:kube-system:{controller}"),
         };
         match self.term {

@@ -1,5 +1,8 @@
-//! A host joins: its token is judged and bound to it, a master becomes a member, and the host gets its certificate.
+//! A host joins: its token is judged, before anything else, and bound to it, a master becomes a member, and the host gets its
+//! certificate.
 
+use crate::members::operations::read;
+use crate::members::place::{self, host_of, taken};
 use crate::members::token::{self, Grant, Useless};
 use crate::members::{Changer, Facts};
 use raftsman_api::config::{HostConfig, JoinRequest, Joined, MasterAddress, Role};
@@ -7,10 +10,11 @@ use raftsman_api::format;
 use raftsman_api::status::Status;
 use raftsman_apiserver::write::{Api, Caller, Target};
 use raftsman_pki::{Authority, HostProfile, key_of_request};
-use raftsman_state::{Key, Resource};
+use raftsman_state::{Key, Resource, View};
 use raftsman_store::border::{Change, Members};
+use raftsman_store::{last_member_id, was_removed};
 use serde_json::Value;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Clocks that differ by more, in seconds, are refused: certificates would not be valid yet, or any more.
@@ -18,6 +22,12 @@ const CLOCKS: i64 = 300;
 
 /// Names in every host's certificate.
 const RESERVED: [&str; 2] = ["localhost", "kubernetes"];
+
+/// A token that somebody presents: its Secret's name, and what proves it.
+struct Presented<'a> {
+    secret: String,
+    proof: &'a str,
+}
 
 /// Lets hosts in.
 pub struct Gate {
@@ -37,12 +47,14 @@ impl Gate {
     /// # Errors
     /// 400 for a request that makes no sense, 401 for a token that does not do, 409 for a name or address that is taken,
     /// 503 when it cannot be done now.
-    pub async fn join(&self, bearer: &str, asked: &JoinRequest) -> Result<Joined, Status> {
+    pub async fn join(&self, bearer: &str, body: &[u8]) -> Result<Joined, Status> {
+        let (view, presented) = self.believe(bearer).await?;
+        let asked: &JoinRequest = &read("request to join", body)?;
         let key = self.check(asked)?;
         let authority = Authority::load(&self.config.pki.dir).map_err(|error| {
             Status::unavailable(format!("this master does not hold the cluster's keys yet: {error}; ask another one"))
         })?;
-        let grant = self.claim(bearer, asked, &key).await?;
+        let grant = self.claim(&view, &presented, asked, &key).await?;
         let member = match asked.role {
             Role::Master => Some(self.add(asked, &grant, &key).await?),
             Role::Node => None,
@@ -80,15 +92,7 @@ impl Gate {
         if RESERVED.contains(&asked.name.as_str()) {
             return Err(Status::bad_request(format!("name {:?} is every host's; take another", asked.name)));
         }
-        if self.config.vip == Some(asked.address) {
-            return Err(Status::bad_request(format!(
-                "address {}: it is the control plane's virtual one",
-                asked.address
-            )));
-        }
-        if asked.address.is_loopback() || asked.address.is_unspecified() || asked.address.is_multicast() {
-            return Err(Status::bad_request(format!("address {}: the others cannot reach it", asked.address)));
-        }
+        place::check(&self.config, asked.address)?;
         let off = asked.time.saturating_sub(jiff::Timestamp::now().as_second());
         if off.abs() > CLOCKS {
             return Err(Status::bad_request(format!(
@@ -102,23 +106,36 @@ impl Gate {
         Ok(key)
     }
 
-    /// Binds the token to the host, unless it is bound to it already. Both happens in one write.
-    async fn claim(&self, bearer: &str, asked: &JoinRequest, key: &str) -> Result<Grant, Status> {
-        let useless = |why: Useless| Status::new(401, "Unauthorized", why.to_string());
-        let (id, secret) = bearer.split_once('.').ok_or_else(|| useless(Useless::Wrong))?;
-        let name = token::secret_name(id).ok_or_else(|| useless(Useless::Wrong))?;
+    /// Whoever asks has a token: until that is certain, nothing is said of anything else. The newest view comes with it.
+    async fn believe<'a>(&self, bearer: &'a str) -> Result<(View, Presented<'a>), Status> {
+        let (id, proof) = bearer.split_once('.').ok_or_else(|| useless(Useless::Wrong))?;
+        let secret = token::secret_name(id).ok_or_else(|| useless(Useless::Wrong))?;
         let view = self.api.store().read().await.map_err(|error| Status::unavailable(error.to_string()))?;
-        if asked.role == Role::Node {
-            self.node_is_new(&view, asked)?;
-        }
-        let kept = view.get(&Key::new(&Resource::from("secrets"), token::NAMESPACE, &name));
-        let kept: Option<Value> = kept.and_then(|object| serde_json::from_slice(&object.json).ok());
-        let judge = |kept: Option<&Value>| token::judge(kept, secret, asked.role, key, jiff::Timestamp::now());
-        let grant = judge(kept.as_ref()).map_err(useless)?;
+        token::believe(kept(&view, &secret).as_ref(), proof, jiff::Timestamp::now()).map_err(useless)?;
+        Ok((view, Presented { secret, proof }))
+    }
+
+    /// Binds the token to the host, unless it is bound to it already. Both happens in one write.
+    async fn claim(
+        &self,
+        view: &View,
+        presented: &Presented<'_>,
+        asked: &JoinRequest,
+        key: &str,
+    ) -> Result<Grant, Status> {
+        let host = (asked.role, asked.name.as_str(), key);
+        let judge = |kept: Option<&Value>| token::judge(kept, presented.proof, host, jiff::Timestamp::now());
+        let grant = judge(kept(view, &presented.secret).as_ref()).map_err(useless)?;
+        let members = self.facts.store.members().borrow().clone();
+        place::free(view, &members, asked, grant.replaces.as_deref())?;
         if grant.again {
+            if asked.role == Role::Master && was_removed(view, key, grant.past) {
+                return Err(useless(Useless::Removed));
+            }
             return Ok(grant);
         }
-        let target = Target::named("", "v1", "secrets", token::NAMESPACE, &name)
+        let past = last_member_id(view).max(members.all.iter().map(|member| member.id).max().unwrap_or(0));
+        let target = Target::named("", "v1", "secrets", token::NAMESPACE, &presented.secret)
             .ok_or_else(|| Status::internal("secrets are not served"))?;
         let caller = Caller::system("system:raftsman:join", "raftsman-join");
         let mut judged = Err(Useless::Wrong);
@@ -126,7 +143,7 @@ impl Gate {
             judged = judge(Some(kept));
             judged.as_ref().ok().filter(|grant| !grant.again)?;
             let mut bound = kept.clone();
-            for (field, value) in token::used(&asked.name, key)["data"].as_object()? {
+            for (field, value) in token::used(&asked.name, key, past)["data"].as_object()? {
                 bound["data"][field] = value.clone();
             }
             Some(bound)
@@ -137,25 +154,6 @@ impl Gate {
             Err(status) if status.code == 404 => Err(useless(Useless::Wrong)),
             Err(status) => Err(status),
         }
-    }
-
-    /// A node's certificate names it: it must not be another's.
-    fn node_is_new(&self, view: &raftsman_state::View, asked: &JoinRequest) -> Result<(), Status> {
-        let members = self.facts.store.members().borrow().clone();
-        let master = members
-            .all
-            .iter()
-            .find(|member| member.name == asked.name || host_of(&member.address) == Some(asked.address));
-        if let Some(master) = master {
-            return Err(taken(format!("{:?} at {} is a master", master.name, master.address)));
-        }
-        if view.get(&Key::new(&Resource::from("nodes"), "", &asked.name)).is_some() {
-            return Err(taken(format!(
-                "there is a node {:?} already; `kubectl delete node {}` first if that one is gone, or take another name",
-                asked.name, asked.name
-            )));
-        }
-        Ok(())
     }
 
     async fn add(&self, asked: &JoinRequest, grant: &Grant, key: &str) -> Result<u64, Status> {
@@ -185,13 +183,14 @@ impl Gate {
     }
 }
 
-fn taken(why: String) -> Status {
-    Status::new(409, "Conflict", why)
+fn useless(why: Useless) -> Status {
+    Status::new(401, "Unauthorized", why.to_string())
 }
 
-/// The address of a peer service's host.
-fn host_of(address: &str) -> Option<IpAddr> {
-    address.parse::<SocketAddr>().ok().map(|address| address.ip())
+/// A token's Secret.
+fn kept(view: &View, secret: &str) -> Option<Value> {
+    let object = view.get(&Key::new(&Resource::from("secrets"), token::NAMESPACE, secret))?;
+    serde_json::from_slice(&object.json).ok()
 }
 
 /// The masters as configuration files list them, but for those of this name.

@@ -12,6 +12,7 @@ mod forward;
 mod join;
 mod keys;
 mod operations;
+mod place;
 mod service;
 mod token;
 

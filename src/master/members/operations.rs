@@ -2,7 +2,7 @@
 
 use crate::members::join::Gate;
 use http::Method;
-use raftsman_api::config::{AuthorityAnswer, JoinRequest};
+use raftsman_api::config::AuthorityAnswer;
 use raftsman_api::status::Status;
 use raftsman_apiserver::{Operation, Operations};
 use raftsman_store::border::{Change, ChangeError};
@@ -29,9 +29,8 @@ impl Operations for MemberOperations {
             }
             (&Method::GET, ["ca"]) => json!(AuthorityAnswer { certificate: self.0.facts.pems.ca.clone() }),
             (&Method::POST, ["join"]) => {
-                let asked: JoinRequest = read("request to join", &operation.body)?;
                 let token = operation.bearer.ok_or_else(|| Status::new(401, "Unauthorized", "a token is needed"))?;
-                json!(self.0.join(&token, &asked).await?)
+                json!(self.0.join(&token, &operation.body).await?)
             }
             (_, ["members" | "ca" | "join"]) => {
                 return Err(Status::new(
@@ -66,7 +65,7 @@ impl MemberOperations {
     }
 }
 
-fn read<T: serde::de::DeserializeOwned>(what: &str, body: &[u8]) -> Result<T, Status> {
+pub(super) fn read<T: serde::de::DeserializeOwned>(what: &str, body: &[u8]) -> Result<T, Status> {
     serde_json::from_slice(body).map_err(|error| Status::bad_request(format!("{what}: {error}")))
 }
 

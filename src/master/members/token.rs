@@ -2,7 +2,8 @@
 //!
 //! A token is `ID.SECRET.PIN`: the id names a Secret of type `bootstrap.kubernetes.io/token` in `kube-system`, which holds
 //! a hash of the secret only; the pin is the hash of the authority's public key, and never sent. A token is for one host:
-//! the first that uses it binds it to its own key, and may ask again with that until the token ends.
+//! the first that uses it binds it to its own name and key, and may ask again with these until the token ends, or until it
+//! is removed from the masters.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -32,6 +33,8 @@ pub fn hash(secret: &str) -> String {
 pub struct Grant {
     /// It was used by this host before: nothing has to be written.
     pub again: bool,
+    /// If so, the highest id that any master had had by then: what this host became has a higher one.
+    pub past: u64,
     /// The name of the master that goes when this one votes.
     pub replaces: Option<String>,
 }
@@ -53,47 +56,64 @@ pub enum Useless {
     /// Another host has used it.
     #[error("the token was used already, by {0}; each host needs its own: `raftsman members token create`")]
     Used(String),
+    /// The master that it was for was removed.
+    #[error(
+        "the token was for a master that was removed since; to join again take a new one: `raftsman members token create`"
+    )]
+    Removed,
 }
 
-/// Judges a token against its Secret.
+fn field(secret: &Value, name: &str) -> String {
+    let bytes = STANDARD.decode(secret["data"][name].as_str().unwrap_or_default()).unwrap_or_default();
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
+/// Whether a token is one, and good: before that nobody is told anything. Its Secret then.
+///
+/// # Errors
+/// [`Useless`].
+pub fn believe<'a>(secret: Option<&'a Value>, given: &str, now: jiff::Timestamp) -> Result<&'a Value, Useless> {
+    let stored = secret.filter(|secret| secret["type"] == TYPE).ok_or(Useless::Wrong)?;
+    let kept = field(stored, "token-hash");
+    // Both are hashes: where they differ says nothing of the secret.
+    if kept.is_empty() || kept != hash(given) {
+        return Err(Useless::Wrong);
+    }
+    let end = field(stored, "expiration");
+    if end.parse::<jiff::Timestamp>().map_or(true, |end| end <= now) {
+        return Err(Useless::Expired(end));
+    }
+    Ok(stored)
+}
+
+/// Judges a token against its Secret, for a host of this role, name and key.
 ///
 /// # Errors
 /// [`Useless`].
 pub fn judge(
     secret: Option<&Value>,
     given: &str,
-    role: Role,
-    key: &str,
+    (role, name, key): (Role, &str, &str),
     now: jiff::Timestamp,
 ) -> Result<Grant, Useless> {
-    let stored = secret.filter(|secret| secret["type"] == TYPE).ok_or(Useless::Wrong)?;
-    let field = |name: &str| {
-        let bytes = STANDARD.decode(stored["data"][name].as_str().unwrap_or_default()).unwrap_or_default();
-        String::from_utf8(bytes).unwrap_or_default()
-    };
-    let kept = field("token-hash");
-    // Both are hashes: where they differ says nothing of the secret.
-    if kept.is_empty() || kept != hash(given) {
-        return Err(Useless::Wrong);
-    }
-    let end = field("expiration");
-    if end.parse::<jiff::Timestamp>().map_or(true, |end| end <= now) {
-        return Err(Useless::Expired(end));
-    }
+    let stored = believe(secret, given, now)?;
     let wanted = if role == Role::Master { "master" } else { "node" };
-    let purpose = field("usage-raftsman-join");
+    let purpose = field(stored, "usage-raftsman-join");
     if purpose != wanted {
         return Err(Useless::Purpose(purpose, if role == Role::Node { " --node" } else { "" }));
     }
-    let used = field("used-key");
-    if !used.is_empty() && used != key {
-        return Err(Useless::Used(field("used-by")));
+    let (by, used) = (field(stored, "used-by"), field(stored, "used-key"));
+    if !used.is_empty() && (used != key || by != name) {
+        return Err(Useless::Used(by));
     }
-    let replaces = Some(field("replaces")).filter(|name| !name.is_empty());
-    Ok(Grant { again: used == key, replaces })
+    let past = field(stored, "used-past").parse().unwrap_or(0);
+    let replaces = Some(field(stored, "replaces")).filter(|name| !name.is_empty());
+    Ok(Grant { again: used == key, past, replaces })
 }
 
-/// What the Secret gets when a host uses it.
-pub fn used(name: &str, key: &str) -> Value {
-    json!({ "data": { "used-by": STANDARD.encode(name), "used-key": STANDARD.encode(key) } })
+/// What the Secret gets when a host uses it. `past`: the highest id that any master has or had.
+pub fn used(name: &str, key: &str, past: u64) -> Value {
+    json!({ "data": {
+        "used-by": STANDARD.encode(name), "used-key": STANDARD.encode(key), "used-past": STANDARD.encode(past.to_string()),
+    } })
 }

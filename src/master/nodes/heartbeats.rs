@@ -123,6 +123,11 @@ impl Relay {
         Self { signs }
     }
 
+    /// Waits until it is no more: before its handles are dropped that is a failure.
+    pub async fn ended(&self) {
+        self.signs.closed().await;
+    }
+
     /// The leader's answer; `None` if it could not be reached, or does not lead any more.
     pub async fn seen(&self, node: &str) -> Option<Ack> {
         let (done, answer) = oneshot::channel();

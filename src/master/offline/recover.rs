@@ -73,6 +73,7 @@ fn describe(plan: &RecoverPlan) -> String {
              read, recover on the host whose log ends last.",
             plan.last_log
         );
+        let _ = writeln!(text, "If these still run anywhere, there will be two clusters: make sure that they are off.");
     }
     if !plan.answering.is_empty() {
         let _ = writeln!(text, "Of those {} answer: stop them first.", plan.answering.join(", "));
@@ -90,4 +91,19 @@ fn describe(plan: &RecoverPlan) -> String {
         );
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_that_are_given_up_must_be_off() {
+        let off = "make sure that they are off";
+        let plan = RecoverPlan { member: 1, name: "m1".into(), ..RecoverPlan::default() };
+        assert!(!describe(&plan).contains(off), "there is nobody else");
+        let given_up = vec![(2, "m2".to_owned(), "10.0.0.2:6444".to_owned())];
+        let text = describe(&RecoverPlan { given_up, ..plan });
+        assert!(text.contains("m2 (member 2, 10.0.0.2:6444)") && text.contains(off), "{text}");
+    }
 }

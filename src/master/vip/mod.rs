@@ -130,7 +130,7 @@ mod tests {
         assert!(kernel.has_it(), "at once");
         tokio::time::sleep(Duration::from_secs(60)).await;
         assert!(kernel.has_it(), "renewed");
-        assert_eq!(*kernel.announced.lock().unwrap(), 6);
+        assert_eq!(*kernel.announced.lock().unwrap(), 17);
         lead(&store, false);
         tokio::time::sleep(Duration::from_millis(1)).await;
         assert!(!kernel.has_it());

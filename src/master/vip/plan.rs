@@ -9,16 +9,11 @@ pub const RENEW: Duration = Duration::from_millis(500);
 /// A confirmation of the leadership by a majority is worth this much: with [`LIFETIME`] the longest overlap with a
 /// successor, short of the kernel's own second.
 pub const FRESH: Duration = Duration::from_secs(1);
-/// After a take-over it is announced at these times: until the former carrier's time is over, it may still answer
-/// neighbours that ask.
-const ANNOUNCE_AT: [Duration; 6] = [
-    Duration::ZERO,
-    Duration::from_millis(100),
-    Duration::from_millis(500),
-    Duration::from_secs(1),
-    Duration::from_secs(2),
-    Duration::from_millis(3500),
-];
+/// After a take-over it is announced this often: the former carrier's kernel may still answer neighbours that ask, also where
+/// its process is stopped.
+const ANNOUNCE_EVERY: Duration = Duration::from_millis(250);
+/// Until that kernel has dropped the address for certain, with the second by which it may be late.
+const ANNOUNCE_FOR: Duration = FRESH.saturating_add(LIFETIME).saturating_add(Duration::from_secs(1));
 
 /// What is known now. Times are since the process's own epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +45,7 @@ pub struct Carrier {
     /// Renewed last.
     renewed: Duration,
     /// Announcements made since.
-    announced: usize,
+    announced: u32,
     /// It is known not to be here.
     released: bool,
 }
@@ -83,13 +78,19 @@ impl Carrier {
             self.renewed = now;
             acts.push(Act::Hold);
         }
-        if ANNOUNCE_AT.get(self.announced).is_some_and(|at| now >= since + *at) {
-            while ANNOUNCE_AT.get(self.announced).is_some_and(|at| now >= since + *at) {
+        if self.announcement(since).is_some_and(|at| now >= at) {
+            while self.announcement(since).is_some_and(|at| now >= at) {
                 self.announced += 1;
             }
             acts.push(Act::Announce);
         }
         acts
+    }
+
+    /// When the next announcement is due.
+    fn announcement(&self, since: Duration) -> Option<Duration> {
+        let after = ANNOUNCE_EVERY * self.announced;
+        (after <= ANNOUNCE_FOR).then_some(since + after)
     }
 
     /// An act failed: it begins anew.
@@ -107,7 +108,7 @@ impl Carrier {
         }
         let Some(since) = self.since else { return Some(RENEW / 5) };
         let renew = self.renewed + RENEW;
-        let next = ANNOUNCE_AT.get(self.announced).map_or(renew, |at| renew.min(since + *at));
+        let next = self.announcement(since).map_or(renew, |at| renew.min(at));
         Some(next.saturating_sub(facts.now))
     }
 }
@@ -128,14 +129,15 @@ mod tests {
     #[test]
     fn a_leadership_from_its_beginning_to_its_end() {
         let mut carrier = Carrier::default();
-        let table: [(Facts, &[Act]); 12] = [
+        let table: [(Facts, &[Act]); 13] = [
             // What an earlier run may have left is taken away first, once.
             (at(0, false, None), &[Release]),
             (at(10, false, None), &[]),
             // Elected, but not confirmed yet.
             (at(20, true, None), &[]),
             (at(30, true, Some(25)), &[Hold, Announce]),
-            (at(130, true, Some(125)), &[Announce]),
+            (at(279, true, Some(275)), &[]),
+            (at(280, true, Some(275)), &[Announce]),
             (at(530, true, Some(525)), &[Hold, Announce]),
             // No majority: not renewed.
             (at(1030, true, None), &[]),
@@ -161,7 +163,7 @@ mod tests {
         assert_eq!(carrier.wake(facts), None);
         let facts = at(1000, true, Some(1000));
         carrier.next(facts);
-        assert_eq!(carrier.wake(facts), Some(ms(100)));
+        assert_eq!(carrier.wake(facts), Some(ms(250)));
         carrier.failed(Hold);
         assert_eq!(carrier.next(at(1100, true, Some(1100))), [Hold, Announce]);
         for now in (1200..9000).step_by(100) {
@@ -171,6 +173,17 @@ mod tests {
         carrier.next(at(9000, false, None));
         carrier.failed(Release);
         assert_eq!(carrier.next(at(9500, false, None)), [Release]);
+    }
+
+    /// Its kernel answers until it drops the address, whatever became of its process.
+    #[test]
+    fn a_former_carrier_has_the_last_word_never() {
+        let mut carrier = Carrier::default();
+        let told: Vec<u64> =
+            (0..10_000).filter(|now| carrier.next(at(*now, true, Some(*now))).contains(&Announce)).collect();
+        assert!(told.windows(2).all(|two| two[1] - two[0] == 250), "{told:?}");
+        let longest = FRESH + LIFETIME + ms(1000);
+        assert_eq!(told.last().map(|last| ms(*last)), Some(longest));
     }
 
     /// Whatever happens, the kernel holds the address no longer than [`FRESH`] and [`LIFETIME`] after the last moment in

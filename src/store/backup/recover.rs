@@ -4,7 +4,7 @@
 //! there. The member becomes the only voter; the others learn, and vote again when they are back with empty disks and have
 //! caught up. A new epoch begins, and a new lineage, so that nothing that the lost members still hold can mix with what comes now.
 
-use super::AHEAD;
+use super::beginning::Beginning;
 use super::offline::{Offline, storage};
 use crate::border::StoreError;
 use crate::config::StoreConfig;
@@ -42,6 +42,8 @@ pub struct RecoverPlan {
     pub revision: u64,
     /// The revision that it would go on from.
     pub next_revision: u64,
+    /// The number of the epoch that would begin.
+    pub next_epoch: u64,
     /// The voters that are given up: id, name and address.
     pub given_up: Vec<(u64, String, String)>,
     /// Of those, the ones that answer now.
@@ -97,6 +99,7 @@ impl Recovery {
         let nodes = machine.membership().nodes().map(|(id, member)| (*id, member.clone())).collect();
         let committed = offline.log.read_committed().await.map_err(storage)?;
         let revision = machine.state().revision();
+        let begins = Beginning::now(revision, machine.state().epoch());
         let plan = RecoverPlan {
             member: config.member,
             name: config.members.iter().find(|m| m.id == config.member).map(|m| m.name.clone()).unwrap_or_default(),
@@ -104,7 +107,8 @@ impl Recovery {
             last_term: term_of(&last),
             committed: committed.map_or(0, |id| id.index()).max(applied),
             revision,
-            next_revision: revision + AHEAD,
+            next_revision: begins.revision,
+            next_epoch: begins.epoch,
             ..RecoverPlan::default()
         };
         let mut this = Self { offline, plan, machine, entries, last, nodes };
@@ -207,7 +211,8 @@ impl Recovery {
         let given_up = self.plan.given_up.iter().filter_map(|(id, ..)| Some((*id, self.nodes.get(id)?)));
         let records =
             to_vote(given_up).map_err(|error| StoreError::Storage(format!("the members' records: {error}")))?;
-        let begun = self.machine.begin_epoch(self.plan.next_revision, records, membership);
+        let (revision, epoch) = (self.plan.next_revision, self.plan.next_epoch);
+        let begun = self.machine.begin_epoch(revision, epoch, records, membership);
         let mut entries = std::mem::take(&mut self.entries);
         entries.push(begun);
         let progress: Progress = self.machine.progress();

@@ -4,7 +4,7 @@
 //! index 0, the membership), only that its state is not empty. So the other masters, with empty disks, join in as at any
 //! first start, and get the state as a snapshot.
 
-use super::AHEAD;
+use super::beginning::Beginning;
 use super::offline::{Offline, storage};
 use crate::border::StoreError;
 use crate::config::StoreConfig;
@@ -56,16 +56,16 @@ pub async fn restore<R: Read>(config: &StoreConfig, reader: &mut Reader<R>) -> R
 }
 
 async fn fill<R: Read>(config: &StoreConfig, reader: &mut Reader<R>) -> Result<Restored, StoreError> {
-    let manifest = reader.manifest().clone();
+    let begins = Beginning::now(reader.manifest().revision, reader.manifest().epoch);
     let (mut offline, _) = Offline::open(config).await?;
     let written = match strangers(config, &*offline.transport).await {
-        Ok(()) => write(config, &mut offline, reader).await,
+        Ok(()) => write(config, &mut offline, reader, begins).await,
         Err(error) => Err(error),
     };
     let closed = offline.close().await;
     let objects = written?;
     closed?;
-    Ok(Restored { objects, revision: manifest.revision + AHEAD, epoch: manifest.epoch + 1 })
+    Ok(Restored { objects, revision: begins.revision, epoch: begins.epoch })
 }
 
 /// No other master of this cluster may hold anything: it would have to be told from what is restored.
@@ -90,8 +90,9 @@ async fn write<R: Read>(
     config: &StoreConfig,
     offline: &mut Offline,
     reader: &mut Reader<R>,
+    begins: Beginning,
 ) -> Result<u64, StoreError> {
-    let (revision, epoch) = (reader.manifest().revision, reader.manifest().epoch);
+    let revision = reader.manifest().revision;
     let mut objects = 0;
     let mut resources: BTreeSet<Resource> = BTreeSet::new();
     let mut seen = BTreeSet::new();
@@ -117,7 +118,7 @@ async fn write<R: Read>(
             offline.disk.applied(vec![entry(full)], Progress::default()).await.map_err(storage)?;
         }
     }
-    let floor = revision + AHEAD;
+    let floor = begins.revision;
     batch.floors = resources.into_iter().map(|resource| (resource, floor)).collect();
     let first = LogId::new(0.into(), 0);
     let progress = Progress {
@@ -125,7 +126,7 @@ async fn write<R: Read>(
         membership: Arc::new(members(config, first)?),
         revision: floor,
         term: 0,
-        epoch: epoch + 1,
+        epoch: begins.epoch,
         base_floor: floor,
     };
     offline.disk.applied(vec![entry(batch)], progress).await.map_err(storage)?;

@@ -75,9 +75,18 @@ impl Directory {
         load::check(&StateDb::new(engines.open(snapshot.name())?))
     }
 
-    /// Puts copies (hard links) of a snapshot's files in the place of the closed state database. A crash at any point
-    /// leaves either the old state or the new one.
-    pub(crate) fn swap_state(&self, snapshot: &SnapshotDir) -> io::Result<()> {
+    /// The same for a snapshot of this member's own, which is left alone: opening a database writes to it.
+    pub(crate) fn check_own(&self, snapshot: &SnapshotDir) -> io::Result<()> {
+        self.check(&self.copy_of(snapshot)?)
+    }
+
+    /// Nobody goes on with what was received.
+    pub(crate) fn remove_incoming(&self) -> io::Result<()> {
+        self.tree.remove(INCOMING)
+    }
+
+    /// A copy (hard links) of a snapshot's files.
+    fn copy_of(&self, snapshot: &SnapshotDir) -> io::Result<SnapshotDir> {
         let fresh = self.new_snapshot();
         let (from, to) = (snapshot.open()?, fresh.open()?);
         for (name, size) in snapshot.files()? {
@@ -89,6 +98,13 @@ impl Directory {
             }
         }
         to.sync_dir()?;
+        Ok(fresh)
+    }
+
+    /// Puts a copy of a snapshot in the place of the closed state database. A crash at any point leaves either the old state
+    /// or the new one.
+    pub(crate) fn swap_state(&self, snapshot: &SnapshotDir) -> io::Result<()> {
+        let fresh = self.copy_of(snapshot)?;
         self.tree.remove(OLD_STATE)?;
         if self.tree.exists(STATE)? {
             self.tree.rename(STATE, OLD_STATE)?;

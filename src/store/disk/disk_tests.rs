@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::alarm::Alarm;
-use crate::disk::{AppliedEntry, Directory, Disk, Loaded, Progress, Rocks, SnapshotDir, start};
+use crate::disk::{AppliedEntry, Directory, Disk, Engines, Loaded, Progress, Rocks, SnapshotDir, start};
 use crate::files::{RealTree, Tree};
 use crate::joined::Joined;
 use crate::member::RaftThread;
@@ -17,12 +17,12 @@ fn key(name: u64) -> Key {
 }
 
 /// A mixture of everything that reaches storage.
-fn txn(n: u64) -> Txn {
+pub(super) fn txn(n: u64) -> Txn {
     let put =
         Op::Put { key: key(n % 13), meta: Arc::new(Meta::default()), body: Body::plain(format!("{{\"n\":{n}}}")) };
     let op = match n % 11 {
         3 => Op::Delete { key: key(n % 7) },
-        5 if n % 10 == 5 => Op::BeginEpoch { revision: n * 3 },
+        5 if n % 10 == 5 => Op::BeginEpoch { revision: n * 3, epoch: n },
         7 => Op::Compact { resource: Resource::from("pods"), floor: n / 2 },
         _ => put,
     };
@@ -36,24 +36,28 @@ fn txn(n: u64) -> Txn {
     Txn { compares, ops: vec![op], origin }
 }
 
-struct Opened {
-    disk: Disk,
-    state: State,
-    progress: Progress,
-    directory: Arc<Directory>,
+pub(super) struct Opened {
+    pub(super) disk: Disk,
+    pub(super) state: State,
+    pub(super) progress: Progress,
+    pub(super) directory: Arc<Directory>,
     _thread: Joined,
 }
 
 impl Opened {
-    fn at(path: &std::path::Path) -> Self {
-        let directory = Arc::new(Directory::open(Arc::new(RealTree::open(path).unwrap())).unwrap());
+    pub(super) fn at(path: &std::path::Path) -> Self {
+        Self::on(Arc::new(RealTree::open(path).unwrap()), Arc::new(Rocks::new(path)))
+    }
+
+    pub(super) fn on(tree: Arc<dyn Tree>, engines: Arc<dyn Engines>) -> Self {
+        let directory = Arc::new(Directory::open(tree).unwrap());
         let runner = Runner::Threads(RaftThread::start().unwrap());
         let (disk, Loaded { state, progress }, thread) =
-            start(directory.clone(), Arc::new(Rocks::new(path)), &runner, &Alarm::new()).unwrap();
+            start(directory.clone(), engines, &runner, &Alarm::new()).unwrap();
         Self { disk, state, progress, directory, _thread: Joined(Some(thread)) }
     }
 
-    async fn apply(&mut self, range: std::ops::Range<u64>) {
+    pub(super) async fn apply(&mut self, range: std::ops::Range<u64>) {
         for n in range {
             let txn = txn(n);
             let applied = AppliedEntry { applied: self.state.apply(2, &txn), origin: txn.origin };
@@ -62,10 +66,10 @@ impl Opened {
         }
     }
 
-    fn close(self) {}
+    pub(super) fn close(self) {}
 }
 
-fn seen(state: &State) -> Vec<String> {
+pub(super) fn seen(state: &State) -> Vec<String> {
     let view = state.view();
     let mut out = vec![format!("{} {} {:?}", view.revision(), state.base_floor(), state.sessions())];
     for (resource, table) in view.tables() {

@@ -23,3 +23,5 @@ pub(crate) use writer::{Disk, start};
 
 #[cfg(test)]
 mod disk_tests;
+#[cfg(test)]
+mod kill_tests;

@@ -30,8 +30,9 @@ use std::sync::Arc;
 pub const SECTOR: usize = 512;
 
 /// What to do about damage that a member found in its data directory.
-pub(crate) const MEND: &str = "To mend it, stop this master, remove its data directory and start it again: it catches up \
-                               from the others (a cluster of one is restored from a backup)";
+pub(crate) const MEND: &str = "To mend it, stop this master, remove the directory `store` below its `dataDir`, and nothing \
+                               else, and start it again: it catches up from the others (a cluster of one is restored \
+                               from a backup)";
 
 /// The files of one directory. Names are plain file names.
 pub trait Files: Send + Sync + 'static {

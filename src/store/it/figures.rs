@@ -32,12 +32,13 @@ async fn metrics_tell_of_writes_snapshots_lag_and_elections() {
         until("a member does not apply", applied).await;
         for histogram in [
             "raftsman_raft_log_fsync_duration_seconds_count",
+            "raftsman_raft_commit_duration_seconds_count",
             "raftsman_raft_apply_duration_seconds_count",
             "raftsman_store_snapshot_duration_seconds_count",
         ] {
             until(histogram, || value(&cluster, id, histogram) > 0).await;
         }
-        for directory in ["log", "state"] {
+        for directory in ["log", "state", "snapshots"] {
             let bytes = value(&cluster, id, &format!("raftsman_store_disk_bytes{{directory=\"{directory}\"}}"));
             assert!(bytes > 0, "no bytes in {directory} of {id}");
         }

@@ -4,6 +4,7 @@ use crate::harness::{Cluster, committed, create, key};
 use raftsman_state::level;
 use raftsman_store::RaftStore;
 use raftsman_store::border::{Store, StoreError};
+use std::time::Duration;
 
 /// Each member says what its program can do, and the leader raises the level if all of them have said enough.
 async fn say(cluster: &Cluster, levels: [u32; 3]) -> u32 {
@@ -72,4 +73,35 @@ async fn a_mixed_cluster_serves_rises_when_all_are_new_and_takes_no_old_member_b
     cluster.run(old).await;
     cluster.ready(old).await;
     serves(&cluster, "back").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_older_program_ends_at_the_entry_that_raises_the_level_and_applies_nothing_after_it() {
+    let mut cluster = Cluster::start(1, |config| config.level = 1).await;
+    let store = cluster.store(1);
+    let report = level::report(&store.read().await.unwrap(), 1, 2, "0.0.0").unwrap();
+    assert!(committed(&store.propose(report).await.unwrap()));
+    let term = store.leadership().borrow().leading.unwrap();
+    let raise = level::raise(&store.read().await.unwrap(), &[1], term).unwrap();
+    assert!(store.propose(raise).await.is_err());
+    assert!(store.propose(create("later", "x")).await.is_err());
+    drop(store);
+    // It ends again at the same entry when it is started again, until it is replaced.
+    for again in [false, true] {
+        if again {
+            cluster.crash(1).await;
+            cluster.run(1).await;
+        }
+        let store = cluster.store(1);
+        let mut ended = store.ended();
+        let ended = tokio::time::timeout(Duration::from_secs(20), ended.wait_for(Option::is_some)).await;
+        let reason = ended.unwrap().unwrap().clone();
+        assert!(matches!(reason, Some(StoreError::TooOld { needed: 2, own: 1 })), "{reason:?}");
+        assert_eq!(level::cluster_level(&store.view()), 0, "it shows what it does not understand");
+    }
+    cluster.settings = |config| config.level = 2;
+    cluster.crash(1).await;
+    cluster.run(1).await;
+    cluster.ready(1).await;
+    assert_eq!(level::cluster_level(&cluster.store(1).read().await.unwrap()), 2);
 }

@@ -11,4 +11,5 @@ mod figures;
 mod harness;
 mod levels;
 mod membership;
+mod register;
 mod simulated;

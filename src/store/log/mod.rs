@@ -18,6 +18,7 @@ mod group;
 mod index;
 mod manifest;
 mod pool;
+mod progress;
 mod reader;
 mod recover;
 mod segment;
@@ -25,6 +26,7 @@ mod segment_log;
 mod storage;
 mod writer;
 
+pub(crate) use progress::Progress;
 pub(crate) use reader::LogReader;
 pub(crate) use segment_log::{LogOptions, OpenLog, SegmentLog};
 pub(crate) use storage::LogStorage;

@@ -2,6 +2,7 @@
 
 use crate::codec::decode;
 use crate::files::Files;
+use crate::log::Progress;
 use crate::log::appender::Appender;
 use crate::log::damage::Damage;
 use crate::log::group;
@@ -54,6 +55,8 @@ pub(crate) struct OpenLog {
     pub(crate) committed: Option<LogId>,
     pub(crate) purged: Option<LogId>,
     pub(crate) last: Option<LogId>,
+    /// What has been done to its files.
+    pub(crate) progress: Progress,
 }
 
 impl OpenLog {
@@ -62,6 +65,8 @@ impl OpenLog {
     /// # Errors
     /// The files cannot be read or written, are damaged, or belong to another member or cluster.
     pub(crate) fn open(files: Arc<dyn Files>, cluster: &str, member: u64, options: LogOptions) -> io::Result<Self> {
+        let progress = Progress::default();
+        let files = progress.of(files);
         let lock = files.lock()?;
         let names = files.list()?;
         let mut manifest = if names.iter().any(|name| name == manifest::NAME) {
@@ -87,7 +92,7 @@ impl OpenLog {
         let (vote, committed, purged) = (found.memory.vote, found.memory.committed, found.memory.purged);
         let last = found.last;
         let appender = Appender::new(lock, log.clone(), pool, options, found, newest, incarnation)?;
-        Ok(Self { log, appender, vote, committed, purged, last })
+        Ok(Self { log, appender, vote, committed, purged, last, progress })
     }
 }
 

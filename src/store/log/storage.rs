@@ -4,7 +4,7 @@ use crate::alarm::Alarm;
 use crate::log::cache::Cache;
 use crate::log::reader;
 use crate::log::writer::{self, Write};
-use crate::log::{LogReader, OpenLog, SegmentLog};
+use crate::log::{LogReader, OpenLog, Progress, SegmentLog};
 use crate::metrics::Metrics;
 use crate::raft::types::{Entry, LogId, TypeConfig, Vote};
 use crate::rt::{Instant, Runner, Worker};
@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::sync::{mpsc, oneshot};
 
 /// While more bytes of entries than this wait for the writer thread, no proposal is taken. Appending itself never waits: it
@@ -31,6 +31,9 @@ pub(crate) struct Shared {
     pub(crate) state: Mutex<Known>,
     /// Bytes of entries that wait for the writer thread.
     pub(crate) waiting: AtomicUsize,
+    /// The writer thread is writing a group.
+    pub(crate) writing: AtomicBool,
+    pub(crate) progress: Progress,
     pub(crate) metrics: Arc<Metrics>,
 }
 
@@ -62,12 +65,12 @@ impl LogStorage {
         runner: &Runner,
         alarm: &Alarm,
     ) -> io::Result<(Self, Worker)> {
-        let OpenLog { log, appender, vote, committed, purged, last } = opened;
+        let OpenLog { log, appender, vote, committed, purged, last, progress } = opened;
         let mut cache = Cache::new(cache_bytes);
         cache.set_written(last.map(|last| last.index()));
         let state = Mutex::new(Known { vote, purged, last, committed, appends: VecDeque::new() });
-        let (waiting, metrics) = (AtomicUsize::new(0), appender.metrics());
-        let shared = Arc::new(Shared { cache: Mutex::new(cache), state, waiting, metrics });
+        let (waiting, writing, metrics) = (AtomicUsize::new(0), AtomicBool::new(false), appender.metrics());
+        let shared = Arc::new(Shared { cache: Mutex::new(cache), state, waiting, writing, progress, metrics });
         let (writes, queue) = mpsc::unbounded_channel();
         let thread = runner.thread("raft-log", true, writer::run(appender, shared.clone(), queue, alarm.clone()))?;
         Ok((Self { log, shared, writes, alarm: alarm.clone() }, thread))
@@ -107,6 +110,11 @@ impl LogStorage {
     /// The disk is so far behind that no more should be proposed.
     pub(crate) fn is_behind(&self) -> bool {
         self.shared.waiting.load(Ordering::Relaxed) > WAITING_BYTES
+    }
+
+    /// While something is being written: a number that grows with every operation that ends.
+    pub(crate) fn writing(&self) -> Option<u64> {
+        self.shared.writing.load(Ordering::Acquire).then(|| self.shared.progress.made())
     }
 
     /// Stores a vote while Raft does not run yet.

@@ -86,8 +86,11 @@ pub(crate) async fn run(
             taken.drain(..).for_each(|write| waiting.add(write));
         } else {
             let mut written = shared.cache.lock().written_mark();
+            shared.progress.make();
+            shared.writing.store(true, Ordering::Release);
             let result = write(&mut log, taken.drain(..), &mut waiting, &mut written);
             rt::step().await;
+            shared.writing.store(false, Ordering::Release);
             match result {
                 Ok(()) => shared.cache.lock().set_written(written),
                 Err(error) => {

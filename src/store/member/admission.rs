@@ -1,6 +1,7 @@
 //! How much may wait for an outcome at once: beyond it requests are refused early.
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Most bytes of one transaction. Members send entries in messages that hold many of this size; one that fits in none would
 /// stand in the log for ever, and nothing after it would be replicated.
@@ -10,30 +11,30 @@ pub(crate) const MOST_BYTES: usize = 8 << 20;
 /// [`MOST_BYTES`].
 #[derive(Debug)]
 pub(crate) struct Admission {
-    count: Semaphore,
-    bytes: Semaphore,
+    count: Arc<Semaphore>,
+    bytes: Arc<Semaphore>,
     most_bytes: u32,
 }
 
 /// Room that is held until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Admitted<'a> {
-    _count: SemaphorePermit<'a>,
-    _bytes: SemaphorePermit<'a>,
+pub(crate) struct Admitted {
+    _count: OwnedSemaphorePermit,
+    _bytes: OwnedSemaphorePermit,
 }
 
 impl Admission {
     pub(crate) fn new(count: usize, bytes: usize) -> Self {
         let most_bytes = u32::try_from(bytes.clamp(1, Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
         Self {
-            count: Semaphore::new(count.clamp(1, Semaphore::MAX_PERMITS)),
-            bytes: Semaphore::new(most_bytes as usize),
+            count: Arc::new(Semaphore::new(count.clamp(1, Semaphore::MAX_PERMITS))),
+            bytes: Arc::new(Semaphore::new(most_bytes as usize)),
             most_bytes,
         }
     }
 
     /// Room for requests of these sizes, all or none.
-    pub(crate) fn admit(&self, sizes: impl IntoIterator<Item = usize>) -> Option<Admitted<'_>> {
+    pub(crate) fn admit(&self, sizes: impl IntoIterator<Item = usize>) -> Option<Admitted> {
         let (mut count, mut bytes) = (0u32, 0usize);
         for size in sizes {
             if size > MOST_BYTES {
@@ -43,8 +44,8 @@ impl Admission {
             bytes = bytes.saturating_add(size);
         }
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).min(self.most_bytes);
-        let count = self.count.try_acquire_many(count).ok()?;
-        let bytes = self.bytes.try_acquire_many(bytes).ok()?;
+        let count = self.count.clone().try_acquire_many_owned(count).ok()?;
+        let bytes = self.bytes.clone().try_acquire_many_owned(bytes).ok()?;
         Some(Admitted { _count: count, _bytes: bytes })
     }
 

@@ -6,7 +6,7 @@ use crate::member::{Core, bootstrap};
 use crate::raft::types::Member;
 use crate::rt;
 use futures::future::join_all;
-use raftsman_state::{Compare, Keep, Op, Txn, View};
+use raftsman_state::{Compare, Keep, Op, Resource, Table, Txn, View};
 use std::collections::BTreeMap;
 use std::sync::Weak;
 use std::time::Duration;
@@ -20,7 +20,7 @@ const PROBE: Duration = Duration::from_secs(1);
 /// How often histories are looked at.
 const COMPACT_EVERY: Duration = Duration::from_secs(1);
 
-/// Changes that one transaction forgets at most in one resource: applying it must not hold up heartbeats. With
+/// Changes that one transaction forgets at most, in all resources together: applying it must not hold up heartbeats. With
 /// [`COMPACT_AGAIN`] that is more than any cluster writes.
 const COMPACT_STEP: usize = 4096;
 
@@ -50,7 +50,11 @@ pub(crate) async fn watch_health(core: Weak<Core>) {
         if !votes {
             reason = "it does not vote yet: it has just started, or has an empty disk and is catching up".into();
         }
-        let ready = votes && core.since_read().is_some_and(|since| since < READY);
+        let stalled = core.door.is_stalled();
+        if stalled {
+            reason = "its disk does not answer".into();
+        }
+        let ready = votes && !stalled && core.since_read().is_some_and(|since| since < READY);
         let health = Health { ready, reason: if ready { String::new() } else { reason.clone() } };
         core.health.send_if_modified(|before| {
             // Whoever ended it meanwhile has said why.
@@ -60,6 +64,10 @@ pub(crate) async fn watch_health(core: Weak<Core>) {
             }
             changed
         });
+        if ready {
+            // It follows: what an earlier transfer left is of no use.
+            core.door.tidy().await;
+        }
         drop(core);
         rt::sleep(Duration::from_millis(200)).await;
     }
@@ -107,9 +115,10 @@ pub(crate) async fn compact_history(core: Weak<Core>) {
     }
 }
 
-/// The floors to move: where a history is a tenth longer than its limit, down to the limit or as far as one step goes.
+/// The floors to move: where a history is a tenth longer than its limit, down to the limit or as far as its share of one step
+/// goes.
 fn plan_compaction(view: &View, limits: HistoryLimits, term: u64) -> Option<Txn> {
-    let ops: Vec<Op> = view
+    let due: Vec<(&Resource, &Table, usize, u64)> = view
         .tables()
         .filter_map(|(resource, table)| {
             let (changes, bytes) = match resource.plural() {
@@ -117,8 +126,14 @@ fn plan_compaction(view: &View, limits: HistoryLimits, term: u64) -> Option<Txn>
                 _ => (limits.changes, limits.bytes),
             };
             let due = table.history_len() > changes + changes / 10 || table.history_bytes() > bytes + bytes / 10;
-            let keep = Keep { changes, bytes, step: COMPACT_STEP };
-            let floor = due.then(|| table.floor_keeping(keep)).flatten()?;
+            due.then_some((resource, table, changes, bytes))
+        })
+        .collect();
+    let step = (COMPACT_STEP / due.len().max(1)).max(1);
+    let ops: Vec<Op> = due
+        .into_iter()
+        .filter_map(|(resource, table, changes, bytes)| {
+            let floor = table.floor_keeping(Keep { changes, bytes, step })?;
             Some(Op::Compact { resource: resource.clone(), floor })
         })
         .collect();
@@ -129,7 +144,7 @@ fn plan_compaction(view: &View, limits: HistoryLimits, term: u64) -> Option<Txn>
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use raftsman_state::{Body, Key, Meta, Resource, State};
+    use raftsman_state::{Body, Key, Meta, State};
     use std::sync::Arc;
 
     #[test]
@@ -172,6 +187,33 @@ mod tests {
         }
         let step = COMPACT_STEP as u64;
         assert_eq!(floors, [step, step * 2, long - 20]);
+    }
+
+    #[test]
+    fn one_step_is_shared_by_all_long_histories() {
+        let mut state = State::default();
+        let resources = ["pods", "secrets", "nodes", "leases"].map(Resource::from);
+        for _ in 0..COMPACT_STEP {
+            for resource in &resources {
+                let (key, body) = (Key::new(resource, "a", "b"), Body::plain("{}"));
+                let op = Op::Put { key, meta: Arc::new(Meta::default()), body };
+                state.apply(1, &Txn { ops: vec![op], ..Txn::default() });
+            }
+        }
+        let limits = HistoryLimits { changes: 20, ..HistoryLimits::default() };
+        let held = |state: &State| {
+            let view = state.view();
+            resources.each_ref().map(|resource| view.table(resource).unwrap().history_len())
+        };
+        let (mut before, mut steps) = (held(&state), 0);
+        while let Some(txn) = plan_compaction(&state.view(), limits, 1) {
+            state.apply(1, &txn);
+            let after = held(&state);
+            let forgotten: usize = before.iter().zip(&after).map(|(before, after)| before - after).sum();
+            assert!(forgotten <= COMPACT_STEP, "{forgotten} at once");
+            (before, steps) = (after, steps + 1);
+        }
+        assert_eq!((before, steps), ([20; 4], 4));
     }
 
     #[test]

@@ -29,7 +29,7 @@ impl Core {
         );
         self.raft_figures(&mut text);
         let size = |name: &str| bytes_in(&self.config.data_dir.join(name));
-        let sizes = ["log", "state", "snapshots"].map(|name| (name, size(name)));
+        let sizes = ["log", "state", "snapshots", "incoming"].map(|name| (name, size(name)));
         text.gauges("raftsman_store_disk_bytes", "Bytes of files, by directory of the store.", "directory", sizes);
         text.finish()
     }

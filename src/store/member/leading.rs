@@ -18,7 +18,9 @@ use std::time::Duration;
 pub(crate) async fn follow_leadership(core: Arc<Core>, raft: Raft) {
     let mut metrics = raft.server_metrics();
     let mut established: Option<u64> = None;
+    let mut stalls = core.door.stalls();
     loop {
+        let stalled = *stalls.borrow_and_update();
         let seen = {
             let now = metrics.borrow_watched();
             Seen { term: now.vote.leader_id.term(), leader: now.current_leader, members: now.membership_config.clone() }
@@ -34,9 +36,9 @@ pub(crate) async fn follow_leadership(core: Arc<Core>, raft: Raft) {
             changed
         });
         publish_members(&core, &seen);
-        established = established.filter(|term| ours && *term == seen.term);
+        established = established.filter(|term| ours && !stalled && *term == seen.term);
         publish(&core, &seen, established);
-        let changed = if ours && established.is_none() {
+        let changed = if ours && !stalled && established.is_none() {
             tokio::select! {
                 biased;
                 confirmed = establish(&raft, seen.term) => {
@@ -54,7 +56,12 @@ pub(crate) async fn follow_leadership(core: Arc<Core>, raft: Raft) {
                 changed = metrics.changed() => changed,
             }
         } else {
-            metrics.changed().await
+            tokio::select! {
+                biased;
+                changed = metrics.changed() => changed,
+                // Its sender lives as long as `core`.
+                _ = stalls.changed() => Ok(()),
+            }
         };
         if changed.is_err() {
             break;

@@ -15,6 +15,7 @@ mod priority;
 mod propose;
 mod reads;
 mod runtime;
+mod stall;
 
 pub(crate) use admission::Admission;
 pub(crate) use compact_log::compact_log;
@@ -24,7 +25,9 @@ pub(crate) use forward::{Attempt, Forwarding, serve_forwarding};
 pub(crate) use leading::follow_leadership;
 pub(crate) use lease::Lease;
 pub(crate) use membership::{RESOURCE as MEMBERS, is_gone, is_gone_by_name, tend_members, to_vote};
+pub use membership::{last_member_id, was_removed};
 pub(crate) use origins::Origins;
 pub use priority::raise_priority;
 pub(crate) use reads::{ReadGate, serve_reads};
 pub(crate) use runtime::RaftThread;
+pub(crate) use stall::watch_disk;

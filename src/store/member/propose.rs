@@ -2,7 +2,8 @@
 
 use crate::border::StoreError;
 use crate::codec::{decode, encode_bytes};
-use crate::member::admission::MOST_BYTES;
+use crate::member::admission::{Admitted, MOST_BYTES};
+use crate::member::forward::ATTEMPT;
 use crate::member::{Attempt, Core, Origins};
 use crate::metrics::Queue;
 use crate::raft::types::Command;
@@ -10,13 +11,11 @@ use crate::rt::{self, Instant};
 use bytes::Bytes;
 use openraft::errors::{ClientWriteError, RaftError};
 use raftsman_state::{Outcome, Txn};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long an outcome is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// How long one leader is given before it is asked again.
-const ATTEMPT: Duration = Duration::from_secs(4);
 
 impl Core {
     /// See [`crate::border::Store::propose`].
@@ -69,7 +68,7 @@ impl Core {
         if bytes.len() > MOST_BYTES {
             return Err(too_large(bytes.len()));
         }
-        let Some(_room) = self.proposals.admit([bytes.len()]) else {
+        let Some(room) = self.proposals.admit([bytes.len()]).map(Arc::new) else {
             return Err(self.overloaded());
         };
         let started = Instant::now();
@@ -88,7 +87,7 @@ impl Core {
                 // The proposal's copies carry one origin: whichever is applied first decides, the others repeat it.
                 let attempt = tokio::select! {
                     biased;
-                    attempt = self.attempt(leader, bytes.clone()) => attempt,
+                    attempt = self.attempt(leader, bytes.clone(), &room) => attempt,
                     _ = seen.wait_for(|later| later.leader != now.leader || later.term != now.term) => {
                         Attempt::Lost("the leader changed".into())
                     }
@@ -117,11 +116,11 @@ impl Core {
         }
     }
 
-    async fn attempt(&self, leader: u64, txn: Bytes) -> Attempt<Outcome> {
+    async fn attempt(&self, leader: u64, txn: Bytes, room: &Arc<Admitted>) -> Attempt<Outcome> {
         if leader == self.config.member {
             return self.write_here(txn).await;
         }
-        match self.forwarding.forward(leader, txn).await {
+        match self.forwarding.forward(leader, txn, room.clone()).await {
             Attempt::NotTaken(why) => Attempt::NotTaken(why),
             Attempt::Full(why) => Attempt::Full(why),
             Attempt::Lost(why) => Attempt::Lost(why),

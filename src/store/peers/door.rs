@@ -1,7 +1,7 @@
 //! Where peers' requests meet this member.
 
 use crate::codec::encode_bytes;
-use crate::disk::Directory;
+use crate::disk::{Directory, SnapshotDir};
 use crate::log::LogStorage;
 use crate::member::{Admission, Lease};
 use crate::metrics::{Metrics, Queue};
@@ -21,6 +21,7 @@ use parking_lot::RwLock;
 use raftsman_proto::v1::{Proposed, ReadIndexResponse, SnapshotChunk, SnapshotFile};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use tokio::sync::watch;
 
 /// Why a request is not answered.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -40,6 +41,9 @@ pub(crate) enum Refusal {
     /// The caller was removed from the cluster, for ever.
     #[error("{0}")]
     Removed(String),
+    /// What it sent arrived as it sent it, and is damaged.
+    #[error("{0}")]
+    Damaged(String),
     /// This member could not carry it out.
     #[error("{0}")]
     Failed(String),
@@ -60,6 +64,8 @@ pub(crate) struct Door {
     raft: RwLock<Option<Raft>>,
     /// Off while this member may have given a lease that it forgot, or has not caught up after the loss of its disk.
     votes: AtomicBool,
+    /// This member's disk does not answer.
+    stalled: watch::Sender<bool>,
     /// See [`crate::lineage`].
     lineage: AtomicU64,
     forwarded: Admission,
@@ -83,6 +89,7 @@ impl Door {
             log: RwLock::new(Some(log)),
             raft: RwLock::default(),
             votes: AtomicBool::new(false),
+            stalled: watch::Sender::new(false),
             lineage: AtomicU64::new(lineage),
             forwarded,
             published,
@@ -146,9 +153,23 @@ impl Door {
         }
     }
 
+    /// Whether this member's disk answers no more.
+    pub(crate) fn is_stalled(&self) -> bool {
+        *self.stalled.borrow()
+    }
+
+    pub(crate) fn set_stalled(&self, stalled: bool) {
+        self.stalled.send_if_modified(|before| std::mem::replace(before, stalled) != stalled);
+    }
+
+    /// [`Door::is_stalled`], to wait for.
+    pub(crate) fn stalls(&self) -> watch::Receiver<bool> {
+        self.stalled.subscribe()
+    }
+
     /// This member's disk is so far behind that it should take no proposals.
     pub(crate) fn is_behind(&self) -> bool {
-        self.log.read().as_ref().is_some_and(LogStorage::is_behind)
+        self.is_stalled() || self.log.read().as_ref().is_some_and(LogStorage::is_behind)
     }
 
     /// How many more of other members' proposals there is room for, and how many bytes of them.
@@ -200,9 +221,21 @@ impl Door {
         // Before Raft has it, for which a snapshot that cannot be installed is the end.
         self.incoming.check(&snapshot).await.map_err(|error| {
             tracing::warn!(%error, "a damaged snapshot was received: the leader's disk or memory may be failing");
-            invalid(format!("the snapshot came damaged: {error}"))
+            Refusal::Damaged(format!("the snapshot came damaged: {error}"))
         })?;
         raft.install_full_snapshot(described.vote, snapshot).await.map_err(failed)
+    }
+
+    /// Reads all of a snapshot of this member's own, which another member found damaged.
+    pub(crate) async fn check_own(&self, snapshot: &SnapshotDir) -> std::io::Result<()> {
+        self.incoming.check_own(snapshot).await
+    }
+
+    /// This member follows and needs no snapshot: removes what a transfer left that was broken off.
+    pub(crate) async fn tidy(&self) {
+        if let Err(error) = self.incoming.tidy().await {
+            tracing::warn!(%error, "what is left of a snapshot cannot be removed");
+        }
     }
 
     pub(crate) fn identity(&self) -> Result<Identity, Refusal> {

@@ -1,5 +1,6 @@
 //! What Raft sends.
 
+use crate::disk::SnapshotDir;
 use crate::member::Core;
 use crate::metrics::Metrics;
 use crate::peers::{AppendAnswer, BoxedStream, Peer, PeerError, Transport, send};
@@ -15,6 +16,7 @@ use openraft::raft::{
 use openraft::vote::RaftLeaderId;
 use openraft::{OptionalSend, RaftNetworkFactory, RaftNetworkV2};
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -97,16 +99,16 @@ fn rpc(error: PeerError) -> RpcError {
         PeerError::Unreachable(what) | PeerError::Removed(what) => {
             RPCError::Unreachable(Unreachable::from_string(what))
         }
-        PeerError::Broken(what) => RPCError::Network(NetworkError::from_string(what)),
+        PeerError::Broken(what) | PeerError::Damaged(what) => RPCError::Network(NetworkError::from_string(what)),
     }
 }
 
-fn local(error: &std::io::Error) -> RpcError {
+fn local(error: &io::Error) -> RpcError {
     RPCError::Network(NetworkError::new(error))
 }
 
 impl RaftNetworkV2<TypeConfig> for Network {
-    type SnapshotData = crate::disk::SnapshotDir;
+    type SnapshotData = SnapshotDir;
 
     async fn append_entries(
         &mut self,
@@ -173,7 +175,7 @@ impl RaftNetworkV2<TypeConfig> for Network {
         _option: RPCOption,
     ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
         let peer = self.peer()?;
-        let sent = send_snapshot(&*peer, &vote, &snapshot, self.factory.snapshot_rate);
+        let sent = send_snapshot(&*peer, &vote, &snapshot, &self.factory);
         tokio::select! {
             biased;
             closed = cancel => Err(closed.into()),
@@ -198,7 +200,7 @@ async fn send_snapshot(
     peer: &dyn Peer,
     vote: &Vote,
     snapshot: &Snapshot,
-    rate: u64,
+    factory: &Factory,
 ) -> Result<SnapshotResponse<TypeConfig>, RpcError> {
     let here = snapshot.snapshot.clone();
     let offered = rt::blocking(move || send::offer(&here)).await;
@@ -207,11 +209,31 @@ async fn send_snapshot(
     let here = snapshot.snapshot.clone();
     let files = rt::blocking(move || send::resume(&here, &offered, &held)).await;
     let files = files.and_then(|files| files).map_err(|error| local(&error))?;
-    let (chunks, broken) = send::snapshot(vote, snapshot, files, rate).map_err(|error| local(&error))?;
+    let (chunks, broken) =
+        send::snapshot(vote, snapshot, files, factory.snapshot_rate).map_err(|error| local(&error))?;
     let response = peer.install_snapshot(chunks).await;
+    if let (Err(PeerError::Damaged(_)), Some(core)) = (&response, factory.core.upgrade()) {
+        // By itself: this transfer ends with the leadership.
+        rt::spawn(suspect(core, snapshot.snapshot.clone()));
+    }
     match broken.lock().take() {
         None => response.map_err(rpc),
         Some(error) => Err(local(&error)),
+    }
+}
+
+/// Another member found this one's snapshot damaged. If it is, sending it again is of no use, and the state on disk, which
+/// shares files with it, is not to be trusted: this member ends, and before that somebody with a whole one leads.
+async fn suspect(core: Arc<Core>, snapshot: SnapshotDir) {
+    match core.door.check_own(&snapshot).await {
+        Ok(()) => tracing::info!("this member's snapshot is whole: it was damaged at the other end"),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            if let Some(raft) = core.raft.get() {
+                core.hand_over_to_nearest(raft).await;
+            }
+            core.alarm.raise("this member's own snapshot is damaged", &error);
+        }
+        Err(error) => tracing::warn!(%error, "this member's snapshot cannot be checked"),
     }
 }
 

@@ -9,33 +9,41 @@ use crate::disk::{Directory, SnapshotDir, is_plain};
 use crate::files::{File, Files};
 use crate::peers::send::Description;
 use crate::raft::types::Snapshot;
-use crate::rt;
+use crate::rt::{self, Instant};
 use futures::{Stream, StreamExt};
 use raftsman_proto::v1::{SnapshotChunk, SnapshotFile};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{Mutex, watch};
 
 /// Bytes that are read at a time to sum them.
 const PIECE: usize = 1 << 20;
+
+/// Between two attempts of a transfer, and between its question and its first chunk, there is less.
+const OLD: Duration = Duration::from_secs(60);
 
 /// Where snapshots arrive. One at a time: a newer stream ends the one before.
 pub(crate) struct Incoming {
     directory: Arc<Directory>,
     turn: Mutex<()>,
     newest: watch::Sender<u64>,
+    /// When something may have been left here that nobody has gone on with since.
+    left: parking_lot::Mutex<Option<Instant>>,
 }
 
 impl Incoming {
     pub(crate) fn new(directory: Arc<Directory>) -> Self {
-        Self { directory, turn: Mutex::new(()), newest: watch::Sender::new(0) }
+        // Of an earlier life, perhaps.
+        let left = parking_lot::Mutex::new(Some(Instant::now()));
+        Self { directory, turn: Mutex::new(()), newest: watch::Sender::new(0), left }
     }
 
     /// What is here of the files that a snapshot consists of. What belongs to none of them is removed.
     pub(crate) async fn held(&self, offered: Vec<SnapshotFile>) -> io::Result<Vec<SnapshotFile>> {
-        self.newest.send_modify(|newest| *newest += 1);
+        self.begins();
         let _turn = self.turn.lock().await;
         let directory = self.directory.clone();
         rt::blocking(move || {
@@ -56,6 +64,27 @@ impl Incoming {
         .await?
     }
 
+    /// Removes what is left of a transfer that was broken off, once it is old. For a member that needs no snapshot.
+    pub(crate) async fn tidy(&self) -> io::Result<()> {
+        let old = |left: Option<Instant>| left.is_some_and(|since| since.elapsed() >= OLD);
+        let (true, Ok(_turn)) = (old(*self.left.lock()), self.turn.try_lock()) else { return Ok(()) };
+        *self.left.lock() = None;
+        let directory = self.directory.clone();
+        rt::blocking(move || directory.remove_incoming()).await?
+    }
+
+    /// Somebody sends something: it may come to nothing.
+    fn begins(&self) {
+        *self.left.lock() = Some(Instant::now());
+        self.newest.send_modify(|newest| *newest += 1);
+    }
+
+    /// Whether a snapshot of this member's own is whole.
+    pub(crate) async fn check_own(&self, snapshot: &SnapshotDir) -> io::Result<()> {
+        let (directory, own) = (self.directory.clone(), snapshot.clone());
+        rt::blocking(move || directory.check_own(&own)).await?
+    }
+
     /// Whether what arrived is whole.
     pub(crate) async fn check(&self, snapshot: &Snapshot) -> io::Result<()> {
         let (directory, arrived) = (self.directory.clone(), snapshot.snapshot.clone());
@@ -67,7 +96,7 @@ impl Incoming {
         &self,
         mut chunks: impl Stream<Item = SnapshotChunk> + Send + Unpin,
     ) -> io::Result<(Description, Snapshot)> {
-        self.newest.send_modify(|newest| *newest += 1);
+        self.begins();
         let mut newest = self.newest.subscribe();
         newest.mark_unchanged();
         let _turn = self.turn.lock().await;

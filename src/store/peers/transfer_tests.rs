@@ -152,3 +152,35 @@ async fn it_is_sent_no_faster_than_its_rate() {
     let took = begun.elapsed();
     assert!(took >= std::time::Duration::from_millis(3400) && took < std::time::Duration::from_secs(5), "{took:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_broken_transfer_left_is_removed_once_it_is_old() {
+    let pair = pair();
+    let sent = snapshot(&pair.from, FILES);
+    let left = pair._directories.1.path().join("incoming");
+    // Of an earlier life of the process.
+    std::fs::create_dir(&left).unwrap();
+    std::fs::write(left.join("000009.sst"), "x").unwrap();
+    for _ in 0..2 {
+        pair.incoming.tidy().await.unwrap();
+        assert!(left.exists(), "somebody may go on with it");
+        tokio::time::advance(std::time::Duration::from_secs(61)).await;
+        pair.incoming.tidy().await.unwrap();
+        assert!(!left.exists());
+        let mut chunks = pair.chunks(&sent, UNBOUNDED).await;
+        chunks.pop();
+        assert!(pair.take(chunks).await.is_err());
+    }
+    // Nothing is taken away from a stream that is slow.
+    let chunks = pair.chunks(&sent, UNBOUNDED).await;
+    let stalled = stream::iter(chunks.into_iter().take(1)).chain(stream::pending());
+    tokio::select! {
+        biased;
+        taken = pair.incoming.take(Box::pin(stalled)) => panic!("{taken:?}"),
+        () = async {
+            tokio::time::sleep(std::time::Duration::from_secs(61)).await;
+            pair.incoming.tidy().await.unwrap();
+            assert!(left.exists());
+        } => {}
+    }
+}

@@ -29,6 +29,9 @@ pub(crate) enum PeerError {
     /// This member was removed from the cluster.
     #[error("{0}")]
     Removed(String),
+    /// It found what it was sent damaged, though it came as it was sent.
+    #[error("{0}")]
+    Damaged(String),
     /// The exchange went wrong.
     #[error("{0}")]
     Broken(String),
@@ -112,8 +115,8 @@ pub(crate) trait Peer: Send + Sync {
     /// What it knows of the cluster, for `member`, which has nothing on its disk.
     async fn identity(&self, member: u64, patience: Duration) -> Result<Identity, PeerError>;
 
-    /// Encoded transactions for the leader, and what became of each, in their order. Bounded by who waits.
-    async fn propose(&self, txns: Vec<Bytes>) -> Result<Vec<Proposed>, PeerError>;
+    /// Encoded transactions for the leader, and what became of each, in their order.
+    async fn propose(&self, txns: Vec<Bytes>, patience: Duration) -> Result<Vec<Proposed>, PeerError>;
 
     /// A log index that, once applied, makes a read linearizable; answered by the leader.
     async fn read_index(&self, patience: Duration) -> Result<ReadIndexResponse, PeerError>;

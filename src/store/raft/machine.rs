@@ -1,5 +1,6 @@
 //! The state machine: applies committed entries to the state in memory, publishes it, hands it to the disk.
 
+use crate::border::StoreError;
 use crate::codec::decode;
 use crate::disk::{AppliedEntry, Disk, Loaded, Progress, SnapshotDir};
 use crate::metrics::Metrics;
@@ -10,7 +11,7 @@ use futures::{Stream, TryStreamExt};
 use openraft::storage::{EntryResponder, RaftStateMachine};
 use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder};
 use parking_lot::{Mutex, RwLock};
-use raftsman_state::{Op, State, Txn, View};
+use raftsman_state::{Op, State, Txn, View, level};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -61,6 +62,8 @@ pub(crate) struct StateMachine {
     disk: Disk,
     current: Arc<Mutex<Option<Snapshot>>>,
     metrics: Arc<Metrics>,
+    level: u32,
+    too_old: Box<dyn Fn(StoreError) + Send + Sync>,
 }
 
 impl StateMachine {
@@ -74,7 +77,26 @@ impl StateMachine {
             disk,
             current: Arc::new(Mutex::new(None)),
             metrics,
+            level: level::LEVEL,
+            too_old: Box::new(|_| {}),
         }
+    }
+
+    /// For a program of this level, and told when the cluster's comes to be above it.
+    pub(crate) fn of_level(self, level: u32, too_old: impl Fn(StoreError) + Send + Sync + 'static) -> Self {
+        Self { level, too_old: Box::new(too_old), ..self }
+    }
+
+    /// Refuses a view that only newer programs know how to go on from: what this one made of the next entry would differ from
+    /// what they make of it.
+    fn check_level(&self, view: &View) -> io::Result<()> {
+        let (needed, own) = (level::cluster_level(view), self.level);
+        if needed <= own {
+            return Ok(());
+        }
+        let error = StoreError::TooOld { needed, own };
+        (self.too_old)(error.clone());
+        Err(io::Error::new(io::ErrorKind::Unsupported, error.to_string()))
     }
 
     /// What it holds.
@@ -93,9 +115,15 @@ impl StateMachine {
     }
 
     /// Writes something and begins an epoch with other members, outside of the log: only where no member runs.
-    pub(crate) fn begin_epoch(&mut self, revision: u64, mut ops: Vec<Op>, membership: Membership) -> AppliedEntry {
+    pub(crate) fn begin_epoch(
+        &mut self,
+        revision: u64,
+        epoch: u64,
+        mut ops: Vec<Op>,
+        membership: Membership,
+    ) -> AppliedEntry {
         self.membership = Arc::new(membership);
-        ops.push(Op::BeginEpoch { revision });
+        ops.push(Op::BeginEpoch { revision, epoch });
         let txn = Txn { ops, ..Txn::default() };
         AppliedEntry { applied: self.state.apply(self.state.view().term(), &txn), origin: None }
     }
@@ -130,7 +158,12 @@ impl StateMachine {
                         format!("log entry {index} is of a form that this version does not know: {error}"),
                     )
                 })?;
-                Ok(AppliedEntry { applied: self.state.apply(term_of(&entry.log_id), &txn), origin: txn.origin })
+                let applied = self.state.apply(term_of(&entry.log_id), &txn);
+                // The level is an object without a namespace, as few of those are that change often.
+                if applied.changes.iter().any(|change| change.key().namespace().is_empty()) {
+                    self.check_level(&self.state.view())?;
+                }
+                Ok(AppliedEntry { applied, origin: txn.origin })
             }
         }
     }
@@ -181,6 +214,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         if loaded.progress.applied != meta.last_log_id {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the snapshot is not at the log id it claims"));
         }
+        self.check_level(&loaded.state.view())?;
         self.applied = loaded.progress.applied;
         self.membership = loaded.progress.membership;
         let replaced = std::mem::replace(&mut self.state, loaded.state);

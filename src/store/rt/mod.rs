@@ -19,4 +19,6 @@ pub(crate) use executor::{Executor, here};
 pub(crate) use join::{Abort, JoinError, JoinHandle};
 pub(crate) use random::{MemberRng, random, splitmix};
 pub(crate) use runner::{Runner, Worker, blocking, pause, spawn, spawn_in, spawn_plain, step};
-pub(crate) use time::{Elapsed, Instant, Sleep, Timeout, sleep, sleep_until, suspended, timeout, timeout_at, truth};
+pub(crate) use time::{
+    Elapsed, Instant, Sleep, Timeout, sleep, sleep_until, suspended, timeout, timeout_at, truth, wall,
+};

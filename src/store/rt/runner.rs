@@ -68,7 +68,13 @@ impl Runner {
                     tracing::warn!(%error, name, "a thread could not be started");
                 }
             }
-            Self::Simulated(_) => job(),
+            Self::Simulated(member) => {
+                // Whoever asked for it waits for its own devices only.
+                let own = member.take_debt();
+                job();
+                member.take_debt();
+                member.charge(own);
+            }
         }
     }
 
@@ -105,7 +111,17 @@ impl Worker {
     /// Waits until it has ended.
     pub(crate) async fn ended(self) {
         match self {
-            Self::Thread(_) => drop(blocking(move || self.join()).await),
+            Self::Thread(_) => {
+                // On a thread of its own: no runtime must wait for one that a disk holds.
+                let (done, end) = oneshot::channel();
+                let join = move || {
+                    self.join();
+                    let _ = done.send(());
+                };
+                if std::thread::Builder::new().name("raft-end".into()).spawn(join).is_ok() {
+                    let _ = end.await;
+                }
+            }
             Self::Task(end) => drop(end.await),
         }
     }

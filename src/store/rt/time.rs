@@ -40,6 +40,14 @@ pub(crate) fn suspended() -> Duration {
     read(ClockId::CLOCK_BOOTTIME).saturating_sub(monotonic)
 }
 
+/// The time since 1970 as this machine's clock shows it; a simulation begins at some moment.
+pub(crate) fn wall() -> Duration {
+    match here() {
+        Some(simulation) => Duration::from_secs(1_750_000_000) + simulation.elapsed(),
+        None => std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default(),
+    }
+}
+
 impl Add<Duration> for Instant {
     type Output = Self;
 

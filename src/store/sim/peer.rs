@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// A connection on which nothing arrives is given up after so long, and a request that nobody bounds with it.
+/// A connection on which nothing arrives is given up after so long.
 const SILENCE: Duration = Duration::from_secs(2);
 
 /// A snapshot may take so long.
@@ -66,6 +66,7 @@ impl Knock {
 fn refused(refusal: Refusal) -> PeerError {
     match refusal {
         Refusal::Removed(why) => PeerError::Removed(why),
+        Refusal::Damaged(what) => PeerError::Damaged(what),
         other => PeerError::Unreachable(other.to_string()),
     }
 }
@@ -307,8 +308,8 @@ impl Peer for SimPeer {
         self.exchange("identity", As::Stranger, patience, member, |door, _| async move { door.identity() }).await
     }
 
-    async fn propose(&self, txns: Vec<Bytes>) -> Result<Vec<Proposed>, PeerError> {
-        self.exchange("propose", As::Client, SILENCE, txns, |door, txns| async move { door.propose(txns).await }).await
+    async fn propose(&self, txns: Vec<Bytes>, patience: Duration) -> Result<Vec<Proposed>, PeerError> {
+        self.exchange("propose", As::Client, patience, txns, |door, txns| async move { door.propose(txns).await }).await
     }
 
     async fn read_index(&self, patience: Duration) -> Result<ReadIndexResponse, PeerError> {

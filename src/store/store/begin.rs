@@ -5,7 +5,7 @@ use crate::border::StoreError;
 use crate::files::Tree;
 use crate::lineage;
 use crate::log::LogStorage;
-use crate::member::bootstrap::{self, Start};
+use crate::member::bootstrap::{self, Known, Start};
 use crate::member::{Core, follow_leadership};
 use crate::peers::Factory;
 use crate::raft::StateMachine;
@@ -43,7 +43,9 @@ async fn start(
     let mut initialize = false;
     let mut rejoining = log.log().rejoining();
     if log.last_index().is_none() && !rejoining {
-        let (begin, lineage) = bootstrap::gather(&core.config, &*core.transport, log.vote()).await;
+        let known = Known::read(&core.config).await?;
+        let own = (core.door.lineage(), log.vote());
+        let (begin, lineage) = bootstrap::gather(&core.config, known, &*core.transport, own).await;
         if lineage != core.door.lineage() {
             // Before anything of that lineage is stored.
             rt::blocking(move || lineage::write(&*tree, lineage)).await.map_err(storage)?.map_err(storage)?;
@@ -72,6 +74,12 @@ async fn start(
     let held =
         (rejoining || log.last_index().is_some()).then(|| Instant::now() + Timing::of(core.config.profile).lease());
     let factory = Factory::new(core);
+    let ending = Arc::downgrade(core);
+    let machine = machine.of_level(core.config.level, move |error| {
+        if let Some(core) = ending.upgrade() {
+            core.end(error);
+        }
+    });
     let raft = Raft::build(core.config.member, config, factory, log.clone(), machine).await;
     let raft = raft.map_err(|error| StoreError::Storage(error.to_string()))?;
     raft.runtime_config().elect(held.is_none());
@@ -81,9 +89,8 @@ async fn start(
     if initialize {
         let members: BTreeMap<u64, Member> =
             core.config.members.iter().map(|member| (member.id, member.into())).collect();
-        // Another member may have been faster.
         if let Err(error) = raft.initialize(members).await {
-            tracing::info!(%error, "the cluster is being initialized by another member");
+            tracing::warn!(%error, "the cluster could not be initialized");
         }
     }
     if let Some(held) = held {

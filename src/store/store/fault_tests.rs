@@ -1,7 +1,8 @@
 //! A whole member on the true state database, whose log's disk fails at a write or a sync.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use crate::border::{Store, StoreError};
+use super::parts::Parts;
+use crate::border::{Change, ChangeError, Store, StoreError};
 use crate::config::{MemberAddress, PeerTls, StoreConfig};
 use crate::environment::Environment;
 use crate::files::faulty::{Dice, Fault, FaultyFiles, Loss};
@@ -120,4 +121,33 @@ async fn a_log_that_cannot_be_written_or_synced_ends_the_member_and_loses_nothin
         }
         crash(store).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_part_that_ends_before_its_member_ends_it() {
+    for panics in [true, false] {
+        let directory = tempfile::tempdir().unwrap();
+        let store = open(directory.path(), &FaultyFiles::default()).await;
+        write(&store, 0).await.unwrap();
+        let parts = Parts { runner: &store.runner, core: &store.core };
+        parts.start("this part", async move { assert!(!panics, "on purpose") });
+        let mut ended = store.ended();
+        let reason = tokio::time::timeout(Duration::from_secs(10), ended.wait_for(Option::is_some)).await;
+        let reason = reason.expect("the member goes on").unwrap().clone();
+        assert!(matches!(&reason, Some(StoreError::Storage(why)) if why.starts_with("this part ended")), "{reason:?}");
+        crash(store).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_that_fails_has_the_members_looked_after() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path(), &FaultyFiles::default()).await;
+    write(&store, 0).await.unwrap();
+    let mut seen = store.core.seen.subscribe();
+    seen.borrow_and_update();
+    let refused = store.change_members(Change::Remove { member: 9 }).await;
+    assert!(matches!(refused, Err(ChangeError::Unknown(_))), "{refused:?}");
+    assert!(seen.has_changed().unwrap());
+    crash(store).await;
 }

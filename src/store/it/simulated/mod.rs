@@ -1,6 +1,7 @@
 //! Whole members on simulated machines, each test for one thing that must come out right.
 
 mod cuts;
+mod disks;
 mod queues;
 mod transfers;
 

@@ -1,6 +1,7 @@
 //! Snapshots that take long: under writes, and over restarts of who receives them.
 
 use super::{formed, leader, ready};
+use raftsman_store::border::StoreError;
 use raftsman_store::sim::{self, Crash, World};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -131,4 +132,53 @@ fn a_transfer_goes_on_where_it_was_when_its_receiver_restarts() {
     println!("whole {whole:?}, after three quarters of it and a restart {rest:?}");
     assert!(whole > Duration::from_secs(8), "{whole:?}: that was not slow");
     assert!(rest < whole / 2, "{rest:?} of {whole:?}: it began anew");
+}
+
+#[test]
+fn a_leader_whose_own_snapshot_is_damaged_gives_up() {
+    sim::run(14, async {
+        let world = Arc::new(World::new(14, 3, |config| {
+            config.snapshot_every = 100;
+            config.snapshot_rate = 50_000;
+        }));
+        formed(&world).await;
+        let one = leader(&world).unwrap();
+        for n in 0..300 {
+            one.propose(super::put(&format!("k{}", n % 50), &"x".repeat(1_000))).await.unwrap();
+        }
+        while first(&one).await == 0 {
+            sim::sleep(Duration::from_millis(100)).await;
+        }
+        let victim = (1..=3).find(|id| *id != one.member()).unwrap();
+        world.wipe(victim);
+        world.start(victim).await.unwrap();
+        let begun = sim::elapsed();
+        let error = loop {
+            sim::sleep(Duration::from_millis(20)).await;
+            if sim::elapsed() - begun < Duration::from_secs(10) {
+                // Whichever it is that is sent.
+                for number in 0..40 {
+                    world.flip(one.member(), &format!("snapshots/{number}"));
+                }
+            }
+            if let Some(error) = one.ended() {
+                break error;
+            }
+            assert!(
+                sim::elapsed() - begun < Duration::from_secs(30),
+                "it sends its damaged snapshot again and again: {:?}",
+                world.client(victim).map(|v| v.health())
+            );
+        };
+        assert!(matches!(&error, StoreError::Storage(why) if why.contains("own snapshot is damaged")), "{error}");
+        // Another one leads, and has a good one; then so has the first.
+        world.crash(one.member(), Crash::Process);
+        ready(&world, victim, Duration::from_secs(30)).await;
+        world.wipe(one.member());
+        world.start(one.member()).await.unwrap();
+        for id in 1..=3 {
+            ready(&world, id, Duration::from_secs(30)).await;
+        }
+    })
+    .unwrap();
 }

@@ -46,7 +46,14 @@ impl Core {
     /// Makes a change, if this member leads. It goes on when the caller goes away.
     pub(crate) async fn change_members(self: &Arc<Self>, change: Change) -> Result<Changed> {
         let core = self.clone();
-        let work = rt::spawn(async move { core.change(&change).await });
+        let work = rt::spawn(async move {
+            let changed = core.change(&change).await;
+            if changed.is_err() {
+                // What it left half done waits for nobody else: nothing else may change for long.
+                core.seen.send_modify(|_| {});
+            }
+            changed
+        });
         work.await.unwrap_or_else(|error| Err(lost(error)))
     }
 

@@ -8,10 +8,12 @@
 //! nothing had reached the log is forgotten.
 
 mod change;
+mod keys;
 mod plan;
 mod record;
 mod tend;
 
+pub use keys::{last_member_id, was_removed};
 pub(crate) use record::{RESOURCE, is_gone, is_gone_by_name, to_vote};
 pub(crate) use tend::tend_members;
 

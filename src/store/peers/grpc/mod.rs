@@ -26,6 +26,9 @@ const LINEAGE: &str = "raftsman-lineage";
 /// Metadata key of a refusal: the caller was removed from the cluster.
 const REMOVED: &str = "raftsman-removed";
 
+/// Metadata key of a refusal: what was sent is damaged.
+const DAMAGED: &str = "raftsman-damaged";
+
 /// The organisation of masters' certificates.
 pub const MASTERS: &str = "raftsman:masters";
 

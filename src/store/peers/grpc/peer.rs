@@ -72,6 +72,9 @@ fn remote(status: Status) -> PeerError {
     if status.metadata().contains_key(super::REMOVED) {
         return PeerError::Removed(status.message().to_owned());
     }
+    if status.metadata().contains_key(super::DAMAGED) {
+        return PeerError::Damaged(status.message().to_owned());
+    }
     PeerError::Unreachable(format!("{}: {}", status.code(), status.message()))
 }
 
@@ -181,9 +184,9 @@ impl Peer for GrpcPeer {
         Ok(Identity { last_log: response.last_log, vote, members, lineage: response.lineage })
     }
 
-    async fn propose(&self, txns: Vec<Bytes>) -> Result<Vec<Proposed>, PeerError> {
-        let answered = self.bulk().propose(self.request(ProposeRequest { txns })).await;
-        Ok(answered.map_err(remote)?.into_inner().proposed)
+    async fn propose(&self, txns: Vec<Bytes>, patience: Duration) -> Result<Vec<Proposed>, PeerError> {
+        let request = self.timed(ProposeRequest { txns }, patience);
+        Ok(within(patience, self.bulk().propose(request)).await?.proposed)
     }
 
     async fn read_index(&self, patience: Duration) -> Result<ReadIndexResponse, PeerError> {

@@ -2,7 +2,7 @@
 
 use crate::codec::{decode, encode_bytes};
 use crate::peers::grpc::identity::caller;
-use crate::peers::grpc::{CLUSTER, LINEAGE, MASTERS, MESSAGE_LIMIT, REMOVED};
+use crate::peers::grpc::{CLUSTER, DAMAGED, LINEAGE, MASTERS, MESSAGE_LIMIT, REMOVED};
 use crate::peers::{Asked, Caller, Door, Refusal};
 use futures::{Stream, StreamExt};
 use raftsman_proto::v1::peers_server::{Peers, PeersServer};
@@ -78,6 +78,11 @@ fn status(refusal: Refusal) -> Status {
         Refusal::Removed(what) => {
             let mut status = Status::permission_denied(what);
             status.metadata_mut().insert(REMOVED, MetadataValue::from_static("true"));
+            status
+        }
+        Refusal::Damaged(what) => {
+            let mut status = Status::invalid_argument(what);
+            status.metadata_mut().insert(DAMAGED, MetadataValue::from_static("true"));
             status
         }
         Refusal::Failed(what) => Status::internal(what),
