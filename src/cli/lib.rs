@@ -29,5 +29,6 @@ pub mod resources;
 pub mod scale;
 pub mod status;
 pub mod version;
+pub mod yaml;
 
 pub use command::{Command, CompletionOptions, run};

@@ -35,10 +35,13 @@ pub struct NodeInfo {
     pub images: HashMap<String, i64>,
     /// The object is there: pods may be known before their node.
     exists: bool,
+    /// Pods that count on it.
+    pods: usize,
 }
 
 impl NodeInfo {
     fn take(&mut self, demand: &Demand) {
+        self.pods += 1;
         self.used.add(&demand.requests);
         self.assumed.add(&demand.assumed);
         self.ports.extend(demand.ports.iter().cloned());
@@ -48,6 +51,7 @@ impl NodeInfo {
     }
 
     fn free(&mut self, demand: &Demand) {
+        self.pods = self.pods.saturating_sub(1);
         self.used.subtract(&demand.requests);
         self.assumed.subtract(&demand.assumed);
         for port in &demand.ports {
@@ -84,6 +88,12 @@ impl Index {
         self.nodes.values().filter(|node| node.exists)
     }
 
+    /// Nodes of which something is kept.
+    #[cfg(test)]
+    pub(crate) fn known(&self) -> usize {
+        self.nodes.len()
+    }
+
     /// One node.
     pub fn node(&self, name: &str) -> Option<&NodeInfo> {
         self.nodes.get(name).filter(|node| node.exists)
@@ -93,7 +103,7 @@ impl Index {
     /// a View shows what became of it.
     pub fn sync(&mut self, view: &View) {
         for (node, demand) in std::mem::take(&mut self.assumed) {
-            self.nodes.entry(node).or_default().free(&demand);
+            self.free(&node, &demand);
         }
         let after = self.revision;
         if view.revision() == after && self.synced {
@@ -145,6 +155,21 @@ impl Index {
         if let Some(node) = self.nodes.get_mut(name) {
             node.exists = false;
         }
+        self.drop_unused(name);
+    }
+
+    fn free(&mut self, name: &str, demand: &Demand) {
+        if let Some(node) = self.nodes.get_mut(name) {
+            node.free(demand);
+        }
+        self.drop_unused(name);
+    }
+
+    /// Nothing is kept of nodes that come and go.
+    fn drop_unused(&mut self, name: &str) {
+        if self.nodes.get(name).is_some_and(|node| !node.exists && node.pods == 0) {
+            self.nodes.remove(name);
+        }
     }
 
     fn put_node(&mut self, object: &Object) {
@@ -182,7 +207,7 @@ impl Index {
     fn remove_pod(&mut self, key: &Key) {
         self.pending.remove(key);
         if let Some((node, demand)) = self.placed.remove(key) {
-            self.nodes.entry(node).or_default().free(&demand);
+            self.free(&node, &demand);
             self.pending.help(HelpedBy::POD_GONE);
         }
     }

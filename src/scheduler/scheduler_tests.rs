@@ -96,3 +96,18 @@ fn a_rule_that_cannot_be_kept_is_said_and_not_broken() {
     let Decision::Unschedulable { message, .. } = choose(vec![node("a", json!({}))], spec) else { panic!("bound") };
     assert!(message.starts_with("spec.topologySpreadConstraints"), "{message}");
 }
+
+#[test]
+fn nothing_is_kept_of_a_node_that_is_gone_once_its_pods_are() {
+    let mut cluster = Cluster::default();
+    let mut index = Index::default();
+    let (node, pod) =
+        (cluster.put(node("a", json!({}))).key.clone(), cluster.put(held("p", "a", "1", "o")).key.clone());
+    index.sync(&cluster.view());
+    cluster.remove(&node);
+    index.sync(&cluster.view());
+    assert_eq!((index.nodes().count(), index.known()), (0, 1), "its pod counts still, should the node come back");
+    cluster.remove(&pod);
+    index.sync(&cluster.view());
+    assert_eq!(index.known(), 0);
+}

@@ -13,7 +13,7 @@ struct Line {
     options: ApplyOptions,
 }
 
-const MANIFEST: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, labels: {x: y}}\n---\n\
+const MANIFEST: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, labels: {x: z}}\n---\n\
                         apiVersion: v1\nkind: ConfigMap\nmetadata: {name: b}\n";
 
 /// Whether it went well, and what was written.
@@ -49,8 +49,8 @@ async fn flags_reach_the_server() {
     let parameters = |validate: &str| format!("?fieldManager=raftsman-apply&fieldValidation={validate}");
     let (patch, post) = (format!("PATCH {maps}/a"), format!("POST {maps}"));
     assert_eq!(asked("").await, [patch.clone() + &parameters("Strict"), post + &parameters("Strict")]);
-    assert_eq!(asked("-l x=y --validate=false").await, [patch + &parameters("Ignore")]);
-    let forced = asked("-l x=y --server-side --force-conflicts --field-manager=me").await;
+    assert_eq!(asked("-l x=z --validate=false").await, [patch + &parameters("Ignore")]);
+    let forced = asked("-l x=z --server-side --force-conflicts --field-manager=me").await;
     assert_eq!(forced, [format!("PATCH {maps}/a?fieldManager=me&fieldValidation=Strict&force=true")]);
     assert!(asked("--dry-run=client").await.is_empty());
     assert!(asked("--dry-run").await.is_empty(), "kubectl's old form is the client's");
@@ -100,10 +100,13 @@ async fn an_immutable_field_is_changed_by_force_only() {
             }
         })
         .await;
-    let (code, asked) = applied(&fake, &server, "-l x=y").await;
+    let (code, asked) = applied(&fake, &server, "-l x=z").await;
     assert_eq!((code.unwrap(), asked.len()), (ExitCode::FAILURE, 1));
-    let (code, asked) = applied(&fake, &server, "-l x=y --force").await;
+    let (code, asked) = applied(&fake, &server, "-l x=z --force").await;
     assert_eq!(code.unwrap(), ExitCode::SUCCESS);
     let verbs: Vec<&str> = asked[1..].iter().map(|line| line.split(' ').next().unwrap()).collect();
     assert_eq!(verbs, ["PATCH", "DELETE", "POST"]);
+    let bodies = server.bodies.lock().unwrap();
+    let uids: Vec<&str> = bodies.iter().filter_map(|body| body["preconditions"]["uid"].as_str()).collect();
+    assert_eq!(uids, ["u"], "no successor of the object is deleted");
 }

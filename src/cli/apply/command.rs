@@ -1,8 +1,8 @@
 //! One document after the other; a broken one does not stop the rest.
 
-use crate::apply::merge::{LAST_APPLIED, three_way};
+use crate::apply::merge::{LAST_APPLIED, shape, three_way};
 use crate::connect::{Cluster, Failure};
-use crate::delete::until_gone;
+use crate::delete::{uid_of, until_gone};
 use crate::flags::{Cascade, DryRun, Validate, delete_options, timeout};
 use crate::kubeconfig::Target;
 use crate::manifest::{self, Document, Sources};
@@ -193,14 +193,15 @@ async fn apply(
         };
         return Ok(Outcome { object, done, value: now });
     }
+    let change = Change { cluster, options, resource, namespace: &namespace, path: &path, now: &now };
     if options.server_side {
-        let value = server_side(cluster, options, &path, &now).await?;
+        let value = change.server_side().await?;
         return Ok(Outcome { object, done: "serverside-applied", value });
     }
     let mut attempt = 0;
     loop {
         attempt += 1;
-        match once(cluster, options, resource, &namespace, &path, &now).await {
+        match change.once().await {
             Ok((done, value)) => {
                 return Ok(Outcome { object, done, value });
             }
@@ -209,30 +210,12 @@ async fn apply(
                 tokio::time::sleep(std::time::Duration::from_millis(50 * u64::from(attempt))).await;
             }
             Err(error) if options.force && matches!(error.reason(), "Invalid" | "Conflict") => {
-                let value = anew(cluster, options, resource, &namespace, &path, &now).await?;
+                let value = change.anew().await?;
                 return Ok(Outcome { object, done: "configured", value });
             }
             Err(error) => return Err(error.into()),
         }
     }
-}
-
-/// Deletes the object and makes it again.
-async fn anew(
-    cluster: &Cluster,
-    options: &ApplyOptions,
-    resource: &Resource,
-    namespace: &str,
-    path: &str,
-    now: &Value,
-) -> anyhow::Result<Value> {
-    let grace = (options.grace_period >= 0).then_some(options.grace_period);
-    let body = delete_options(options.cascade, grace, true, false);
-    let deleted = cluster.write(Method::DELETE, path, "application/json", &body).await?;
-    let uid = deleted["metadata"]["uid"].as_str().or(deleted["details"]["uid"].as_str());
-    until_gone(cluster, path, uid, path, options.timeout).await?;
-    let path = format!("{}{}", resource.collection(Some(namespace)), query(&parameters(options)));
-    Ok(cluster.write(Method::POST, &path, "application/json", &with_note(now)).await?)
 }
 
 fn parameters(options: &ApplyOptions) -> Vec<(&'static str, Option<String>)> {
@@ -243,40 +226,64 @@ fn parameters(options: &ApplyOptions) -> Vec<(&'static str, Option<String>)> {
     ]
 }
 
-async fn server_side(cluster: &Cluster, options: &ApplyOptions, path: &str, now: &Value) -> Result<Value, Failure> {
-    let mut pairs = parameters(options);
-    pairs.push(("force", options.force_conflicts.then(|| "true".to_owned())));
-    cluster.write(Method::PATCH, &format!("{path}{}", query(&pairs)), "application/apply-patch+yaml", now).await
+/// One object on its way.
+struct Change<'a> {
+    cluster: &'a Cluster,
+    options: &'a ApplyOptions,
+    resource: &'a Resource,
+    namespace: &'a str,
+    /// Where it is.
+    path: &'a str,
+    /// What it shall be.
+    now: &'a Value,
 }
 
-async fn once(
-    cluster: &Cluster,
-    options: &ApplyOptions,
-    resource: &Resource,
-    namespace: &str,
-    path: &str,
-    now: &Value,
-) -> Result<(&'static str, Value), Failure> {
-    let parameters = query(&parameters(options));
-    let noted = with_note(now);
-    let live = match cluster.read(path).await {
-        Ok(live) => live,
-        Err(error) if error.code() == Some(404) => {
-            let path = format!("{}{parameters}", resource.collection(Some(namespace)));
-            let made = cluster.write(Method::POST, &path, "application/json", &noted).await?;
-            return Ok(("created", made));
-        }
-        Err(error) => return Err(error),
-    };
-    let note = live["metadata"]["annotations"][LAST_APPLIED].as_str();
-    let last: Value = note.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-    let strategic = !resource.group.contains('.') || resource.group.ends_with(".k8s.io");
-    let mut patch = three_way(&last, now, strategic);
-    patch["metadata"]["annotations"][LAST_APPLIED] = noted["metadata"]["annotations"][LAST_APPLIED].clone();
-    let kind = if strategic { "application/strategic-merge-patch+json" } else { "application/merge-patch+json" };
-    let changed = cluster.write(Method::PATCH, &format!("{path}{parameters}"), kind, &patch).await?;
-    let same = changed["metadata"]["resourceVersion"] == live["metadata"]["resourceVersion"];
-    Ok((if same { "unchanged" } else { "configured" }, changed))
+impl Change<'_> {
+    /// By field ownership.
+    async fn server_side(&self) -> Result<Value, Failure> {
+        let mut pairs = parameters(self.options);
+        pairs.push(("force", self.options.force_conflicts.then(|| "true".to_owned())));
+        let path = format!("{}{}", self.path, query(&pairs));
+        self.cluster.write(Method::PATCH, &path, "application/apply-patch+yaml", self.now).await
+    }
+
+    /// Makes it, or changes what is there.
+    async fn once(&self) -> Result<(&'static str, Value), Failure> {
+        let live = match self.cluster.read(self.path).await {
+            Ok(live) => live,
+            Err(error) if error.code() == Some(404) => return Ok(("created", self.make().await?)),
+            Err(error) => return Err(error),
+        };
+        let note = live["metadata"]["annotations"][LAST_APPLIED].as_str();
+        let last: Value = note.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        let shape = shape(&self.resource.group, &self.resource.version, &self.resource.kind);
+        let mut patch = three_way(&last, &live, self.now, shape);
+        let noted = with_note(self.now);
+        patch["metadata"]["annotations"][LAST_APPLIED] = noted["metadata"]["annotations"][LAST_APPLIED].clone();
+        let kind =
+            if shape.is_some() { "application/strategic-merge-patch+json" } else { "application/merge-patch+json" };
+        let path = format!("{}{}", self.path, query(&parameters(self.options)));
+        let changed = self.cluster.write(Method::PATCH, &path, kind, &patch).await?;
+        let same = changed["metadata"]["resourceVersion"] == live["metadata"]["resourceVersion"];
+        Ok((if same { "unchanged" } else { "configured" }, changed))
+    }
+
+    async fn make(&self) -> Result<Value, Failure> {
+        let collection = self.resource.collection(Some(self.namespace));
+        let path = format!("{collection}{}", query(&parameters(self.options)));
+        self.cluster.write(Method::POST, &path, "application/json", &with_note(self.now)).await
+    }
+
+    /// Deletes the object and makes it again.
+    async fn anew(&self) -> anyhow::Result<Value> {
+        let Self { cluster, options, path, .. } = *self;
+        let grace = (options.grace_period >= 0).then_some(options.grace_period);
+        let uid = uid_of(cluster, path).await?;
+        let body = delete_options(options.cascade, grace, true, false, uid.as_deref());
+        cluster.write(Method::DELETE, path, "application/json", &body).await?;
+        until_gone(cluster, path, uid.as_deref(), path, options.timeout).await?;
+        Ok(self.make().await?)
+    }
 }
 
 /// The object with a note of itself in its annotations.

@@ -64,6 +64,14 @@ impl Failure {
         }
     }
 
+    /// What was at the path is there no more.
+    pub(crate) fn gone(path: &str) -> Self {
+        let message = format!("what was at {path} is gone");
+        Self::Status(Box::new(serde_json::json!({
+            "kind": "Status", "code": 404, "reason": "NotFound", "message": message,
+        })))
+    }
+
     /// `NotFound`, `Conflict`, …
     pub fn reason(&self) -> &str {
         match self {

@@ -132,6 +132,33 @@ async fn a_delete_that_was_done_and_not_answered_is_success() {
 }
 
 #[tokio::test]
+async fn a_delete_of_one_object_is_success_where_another_has_its_name() {
+    let fake = Fake::new();
+    let first = fake.server(lost()).await;
+    let second = fake
+        .server(|line| {
+            let conflict = json!({"kind": "Status", "code": 409, "reason": "Conflict", "message": "no"});
+            let successor = json!({"metadata": {"name": "a", "uid": "new"}});
+            if line.starts_with("GET") {
+                Answer::Json(200, successor.to_string())
+            } else {
+                Answer::Json(409, conflict.to_string())
+            }
+        })
+        .await;
+    let cluster = fake.cluster(&[first.address, second.address]).await;
+    let delete = async |uid: &str| {
+        let body = json!({"preconditions": {"uid": uid}});
+        cluster.masters().avoid(1);
+        cluster.write(Method::DELETE, "/api/v1/namespaces/default/pods/a", "application/json", &body).await
+    };
+    assert_eq!(delete("old").await.unwrap()["status"], "Success");
+    // It is there still: something else was in the way.
+    let error = delete("new").await.unwrap_err();
+    assert!(matches!(error, Failure::Connect(ConnectError::Unknown { .. })), "{error}");
+}
+
+#[tokio::test]
 async fn a_conflict_with_our_own_change_is_success_and_with_another_the_outcome_is_unknown() {
     let fake = Fake::new();
     let first = fake.server(lost()).await;

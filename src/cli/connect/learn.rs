@@ -3,6 +3,8 @@
 //! They come from the EndpointSlice of the Service `kubernetes`, not from `/raftsman/v1/members`: it has the addresses of the
 //! API itself, holds the masters that live, costs the server one read, and does not ask for an administrator's rights.
 
+use crate::connect::cluster::Cluster;
+use crate::connect::error::Failure;
 use crate::connect::masters::Masters;
 use http::Uri;
 use serde_json::Value;
@@ -31,7 +33,12 @@ impl Masters {
         tokio::spawn(async move {
             tokio::time::sleep(SOON).await;
             match masters.ask(at, ENDPOINTS).await {
-                Ok((200, body)) => servers(&body).into_iter().for_each(|server| masters.add(server)),
+                Ok((200, body)) => {
+                    let slice = serde_json::from_slice(&body).unwrap_or_default();
+                    for server in servers(&slice) {
+                        masters.add(server);
+                    }
+                }
                 // Who may not read it, or has no such cluster, goes on with what the kubeconfig has.
                 Ok((code, _)) => tracing::debug!(code, "the masters are not told"),
                 Err(reason) => {
@@ -43,9 +50,19 @@ impl Masters {
     }
 }
 
+impl Cluster {
+    /// Asks now who the masters are, also where the context is of one of them: the places of their own addresses.
+    ///
+    /// # Errors
+    /// Nobody tells.
+    pub async fn meet(&self) -> Result<Vec<usize>, Failure> {
+        let slice = self.read(ENDPOINTS).await?;
+        Ok(servers(&slice).into_iter().filter_map(|server| self.masters().add(server)).collect())
+    }
+}
+
 /// The API's URLs in an EndpointSlice.
-fn servers(body: &[u8]) -> Vec<Uri> {
-    let slice: Value = serde_json::from_slice(body).unwrap_or_default();
+fn servers(slice: &Value) -> Vec<Uri> {
     let items = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let ports = items(&slice["ports"]);
     let port = ports.iter().find(|port| port["name"] == "https").or(ports.first());
@@ -70,9 +87,9 @@ mod tests {
             "endpoints": [{"addresses": ["10.0.0.1"]}, {"addresses": ["10.0.0.2", "fd00::1", "odd"]}],
             "ports": [{"name": "other", "port": 1}, {"name": "https", "port": 6443}],
         });
-        let found: Vec<String> = servers(slice.to_string().as_bytes()).iter().map(ToString::to_string).collect();
+        let found: Vec<String> = servers(&slice).iter().map(ToString::to_string).collect();
         assert_eq!(found, ["https://10.0.0.1:6443/", "https://10.0.0.2:6443/", "https://[fd00::1]:6443/"]);
-        assert!(servers(b"{}").is_empty() && servers(b"odd").is_empty());
+        assert!(servers(&json!({})).is_empty() && servers(&Value::Null).is_empty());
     }
 
     fn slice(of: SocketAddr) -> String {
@@ -102,6 +119,18 @@ mod tests {
         assert_eq!(cluster.masters().servers().count(), 1, "these are the kubeconfig's");
         drop(known);
         assert_eq!(cluster.read("/version").await.unwrap()["from"], "new");
+    }
+
+    #[tokio::test]
+    async fn who_asks_now_gets_to_know_them_whatever_the_context() {
+        let fake = Fake::new();
+        let other = fake.server(|_| Answer::Nothing).await.address;
+        let server = fake.server(move |_| Answer::Json(200, slice(other))).await;
+        let target =
+            crate::kubeconfig::Target { context: Some("fake-m0".to_owned()), ..fake.target(&[server.address]) };
+        let cluster = Cluster::open(&target).await.unwrap();
+        assert_eq!((cluster.meet().await.unwrap(), cluster.meet().await.unwrap()), (vec![1], vec![1]));
+        assert_eq!(cluster.masters().name(1), format!("https://{other}"));
     }
 
     #[tokio::test]

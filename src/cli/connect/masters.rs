@@ -42,8 +42,10 @@ pub struct Masters {
     each: Vec<Peer>,
     /// Those that the cluster told of; behind the others, and none is ever taken out.
     learnt: RwLock<Vec<Peer>>,
-    /// To reach those; `None`: no others are asked for.
-    config: Option<Config>,
+    /// To reach those.
+    config: Config,
+    /// They are asked for as time goes by.
+    learns: bool,
     /// When we last asked.
     pub(super) looked: Mutex<Option<Instant>>,
     current: AtomicUsize,
@@ -68,7 +70,8 @@ impl Masters {
         Ok(Self {
             each,
             learnt: RwLock::default(),
-            config: access.learns.then(|| access.config.clone()),
+            config: access.config.clone(),
+            learns: access.learns,
             looked: Mutex::default(),
             current: AtomicUsize::new(0),
             limit: access.limit,
@@ -92,19 +95,25 @@ impl Masters {
 
     /// Others may be asked for.
     pub(super) fn learns(&self) -> bool {
-        self.config.is_some()
+        self.learns
     }
 
-    /// Another one, unless it is known.
-    pub(super) fn add(&self, server: Uri) {
-        let Some(config) = &self.config else { return };
+    /// Another one, unless it is known; its place.
+    pub(super) fn add(&self, server: Uri) -> Option<usize> {
         let mut learnt = self.learnt.write().unwrap_or_else(PoisonError::into_inner);
-        if self.each.iter().chain(learnt.iter()).any(|(known, _)| known.authority() == server.authority()) {
-            return;
+        let mut all = self.each.iter().chain(learnt.iter());
+        if let Some(at) = all.position(|(known, _)| known.authority() == server.authority()) {
+            return Some(at);
         }
-        match peer(config, &server) {
-            Ok(peer) => learnt.push(peer),
-            Err(error) => tracing::debug!(%error, %server, "a master that cannot be reached"),
+        match peer(&self.config, &server) {
+            Ok(peer) => {
+                learnt.push(peer);
+                Some(self.each.len() + learnt.len() - 1)
+            }
+            Err(error) => {
+                tracing::debug!(%error, %server, "a master that cannot be reached");
+                None
+            }
         }
     }
 

@@ -1,7 +1,8 @@
 //! What the answer to a repeated write means, when the first attempt got none.
 //!
 //! The first attempt may have been carried out, so the answer to the second may tell of the first's success as if it were
-//! somebody else's doing. A DELETE says that nothing of that name shall be there: 404 is success. A 409 to a PUT or to a merge
+//! somebody else's doing. A DELETE says that nothing of that name shall be there: 404 is success; one with a uid says that this
+//! object shall not be there, so that 409 is success where another one is. A 409 to a PUT or to a merge
 //! patch that carried a version is success if the object is as it was to be; if it is not, somebody may have changed it after
 //! us or before us, and only the caller can tell what that means: the outcome is not known. A caller that is told of a conflict
 //! would apply its change again, perhaps for the second time.
@@ -35,16 +36,20 @@ impl Masters {
         let served = answer.extensions().get::<ServedBy>().copied().unwrap_or(ServedBy(at));
         let found = match judge(&parts.method, kind, answer.status()) {
             Verdict::Stands => return Ok(answer),
-            Verdict::Unknown => return Err(self.unknown(parts, at, reason)),
-            Verdict::Done => {
-                json!({"kind": "Status", "apiVersion": "v1", "status": "Success", "code": 200})
-            }
+            Verdict::Done => success(),
             Verdict::Look => {
                 let path = parts.uri.path();
                 let sent: Value = serde_json::from_slice(body).unwrap_or_default();
                 match self.ask(served.0, path).await {
+                    Ok((404, _)) if parts.method == Method::DELETE => success(),
                     Ok((200, found)) => match serde_json::from_slice::<Value>(&found) {
-                        Ok(found) if is_as_sent(path, &sent, &found, kind.contains("strategic")) => found,
+                        Ok(found) if parts.method == Method::DELETE && is_another(&sent, &found) => success(),
+                        Ok(found)
+                            if parts.method != Method::DELETE
+                                && is_as_sent(path, &sent, &found, kind.contains("strategic")) =>
+                        {
+                            found
+                        }
                         _ => return Err(self.unknown(parts, at, reason)),
                     },
                     _ => return Err(self.unknown(parts, at, reason)),
@@ -65,10 +70,8 @@ enum Verdict {
     Stands,
     /// What was asked for is so.
     Done,
-    /// Look at the object: it is as it was to be, or the outcome is not known.
+    /// Look at the object: it is as it was to be (or not there any more), or the outcome is not known.
     Look,
-    /// The outcome is not known.
-    Unknown,
 }
 
 /// Judges the answer to a write that was sent before and got no answer then.
@@ -76,12 +79,22 @@ fn judge(method: &Method, kind: &str, answer: StatusCode) -> Verdict {
     match (method, answer) {
         (&Method::DELETE, StatusCode::NOT_FOUND) => Verdict::Done,
         // A precondition holds no longer: because of us, or because it never did.
-        (&Method::DELETE, StatusCode::CONFLICT) => Verdict::Unknown,
+        (&Method::DELETE, StatusCode::CONFLICT) => Verdict::Look,
         (&Method::PUT, StatusCode::CONFLICT) => Verdict::Look,
         // Server-side apply conflicts with other owners, never with itself.
         (&Method::PATCH, StatusCode::CONFLICT) if kind.contains("merge-patch") => Verdict::Look,
         _ => Verdict::Stands,
     }
+}
+
+fn success() -> Value {
+    json!({"kind": "Status", "apiVersion": "v1", "status": "Success", "code": 200})
+}
+
+/// What was found is not the object that DeleteOptions name.
+fn is_another(options: &Value, found: &Value) -> bool {
+    let (wanted, there) = (options["preconditions"]["uid"].as_str(), found["metadata"]["uid"].as_str());
+    wanted.is_some() && there.is_some() && wanted != there
 }
 
 /// The object is as what was sent wanted it. `strategic`: lists were merged, so more may be in them.
@@ -131,7 +144,7 @@ mod tests {
         };
         let json = "application/json";
         assert_eq!(of(Method::DELETE, json, 404), Verdict::Done);
-        assert_eq!(of(Method::DELETE, json, 409), Verdict::Unknown);
+        assert_eq!(of(Method::DELETE, json, 409), Verdict::Look);
         assert_eq!(of(Method::DELETE, json, 403), Verdict::Stands);
         assert_eq!(of(Method::PUT, json, 409), Verdict::Look);
         assert_eq!(of(Method::PUT, json, 404), Verdict::Stands);

@@ -11,8 +11,8 @@ pub(super) struct Doomed {
     pub(super) resource: Resource,
     pub(super) namespace: String,
     pub(super) name: String,
-    /// It was found in a list, not named.
-    pub(super) listed: bool,
+    /// Of what was found in a list; what is named is whatever has the name.
+    pub(super) uid: Option<String>,
 }
 
 pub(super) async fn doomed(
@@ -46,7 +46,7 @@ pub(super) async fn doomed(
                 resource: resource.clone(),
                 namespace: namespace.clone(),
                 name,
-                listed: false,
+                uid: None,
             }));
             continue;
         }
@@ -57,7 +57,7 @@ pub(super) async fn doomed(
         for item in list["items"].as_array().into_iter().flatten() {
             let text = |field: &str| item["metadata"][field].as_str().unwrap_or_default().to_owned();
             let (name, namespace) = (text("name"), text("namespace"));
-            all.push(Doomed { resource: named.resource.clone(), namespace, name, listed: true });
+            all.push(Doomed { resource: named.resource.clone(), namespace, name, uid: Some(text("uid")) });
         }
     }
     Ok(all)

@@ -2,6 +2,7 @@
 
 mod doomed;
 mod gone;
+mod one;
 
 use crate::connect::{Cluster, Failure};
 use crate::flags::{Cascade, DryRun, delete_options, timeout};
@@ -12,12 +13,12 @@ use crate::resources::Catalog;
 use anyhow::bail;
 use clap::Args;
 use doomed::{Doomed, doomed};
-use http::Method;
 use serde_json::Value;
 use std::process::ExitCode;
 use std::time::Duration;
 
 pub(crate) use gone::until_gone;
+pub(crate) use one::uid_of;
 
 /// `raftsman delete`.
 #[derive(Debug, Args)]
@@ -86,13 +87,14 @@ pub async fn run(options: &DeleteOptions) -> anyhow::Result<ExitCode> {
             report(options, &one);
             continue;
         }
-        match delete(&cluster, options, &one).await {
+        let path = one.resource.object(&one.namespace, &one.name);
+        match one::delete(&cluster, &path, one.uid.as_deref(), |uid| body(options, uid)).await {
             Ok(uid) => {
                 report(options, &one);
                 gone.push((one, uid));
             }
             // Of a list, it went by itself meanwhile.
-            Err(error) if (options.ignore_not_found || one.listed) && error.code() == Some(404) => {}
+            Err(error) if (options.ignore_not_found || one.uid.is_some()) && error.code() == Some(404) => {}
             Err(error @ Failure::Connect(_)) => return Err(error.into()),
             Err(error) => finish.error(&error.into()),
         }
@@ -131,15 +133,6 @@ fn check(options: &DeleteOptions) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Deletes one; the uid of what was deleted.
-async fn delete(cluster: &Cluster, options: &DeleteOptions, one: &Doomed) -> Result<Option<String>, Failure> {
-    let path = one.resource.object(&one.namespace, &one.name);
-    let answer = cluster.write(Method::DELETE, &path, "application/json", &body(options)).await?;
-    // The object itself while it is still ending, else a Status with its uid.
-    let uid = answer["metadata"]["uid"].as_str().or(answer["details"]["uid"].as_str());
-    Ok(uid.map(str::to_owned))
-}
-
 fn grace(options: &DeleteOptions) -> Option<i64> {
     match (options.now, options.grace_period) {
         (true, _) => Some(1),
@@ -149,8 +142,8 @@ fn grace(options: &DeleteOptions) -> Option<i64> {
     }
 }
 
-fn body(options: &DeleteOptions) -> Value {
-    delete_options(options.cascade, grace(options), options.force, options.dry_run == DryRun::Server)
+fn body(options: &DeleteOptions, uid: Option<&str>) -> Value {
+    delete_options(options.cascade, grace(options), options.force, options.dry_run == DryRun::Server, uid)
 }
 
 fn report(options: &DeleteOptions, one: &Doomed) {

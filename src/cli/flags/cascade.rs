@@ -17,8 +17,9 @@ pub enum Cascade {
     Orphan,
 }
 
-/// DeleteOptions. Without `force` a grace of 0 is sent as 1, so that the node confirms (as kubectl does).
-pub fn delete_options(cascade: Cascade, grace: Option<i64>, force: bool, dry_run: bool) -> Value {
+/// DeleteOptions. Without `force` a grace of 0 is sent as 1, so that the node confirms (as kubectl does). With a `uid` only that
+/// object is deleted, however often it is asked for: none that has taken its name.
+pub fn delete_options(cascade: Cascade, grace: Option<i64>, force: bool, dry_run: bool, uid: Option<&str>) -> Value {
     let policy = match cascade {
         Cascade::Background => "Background",
         Cascade::Foreground => "Foreground",
@@ -27,6 +28,9 @@ pub fn delete_options(cascade: Cascade, grace: Option<i64>, force: bool, dry_run
     let mut body = json!({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": policy});
     if let Some(seconds) = grace {
         body["gracePeriodSeconds"] = json!(if force { seconds } else { seconds.max(1) });
+    }
+    if let Some(uid) = uid {
+        body["preconditions"] = json!({ "uid": uid });
     }
     if dry_run {
         body["dryRun"] = json!(["All"]);

@@ -71,7 +71,7 @@ pub struct LogsOptions {
     insecure_skip_tls_verify_backend: bool,
     /// Stop after so many bytes
     #[arg(long, value_name = "BYTES")]
-    pub(super) limit_bytes: Option<u64>,
+    limit_bytes: Option<u64>,
 }
 
 impl LogsOptions {
@@ -84,6 +84,11 @@ impl LogsOptions {
     pub(super) fn last_lines(&self) -> Option<u64> {
         let lines = self.tail.unwrap_or(if self.selector.is_some() { FEW } else { -1 });
         u64::try_from(lines).ok()
+    }
+
+    /// How many bytes to print; 0 is no limit, as for kubectl.
+    pub(super) fn limit(&self) -> Option<u64> {
+        self.limit_bytes.filter(|bytes| *bytes > 0)
     }
 
     /// How old lines may be, in whole seconds.

@@ -25,6 +25,8 @@ pub(super) struct Follower<'a> {
     /// The container's id when we began: a log ends with it.
     id: String,
     resume: Resume,
+    /// Bytes that may still be printed.
+    left: Option<u64>,
     out: Box<dyn Write + Send>,
 }
 
@@ -41,6 +43,7 @@ impl<'a> Follower<'a> {
             container,
             id,
             resume: Resume::default(),
+            left: options.limit(),
             out: Box::new(std::io::stdout()),
         }
     }
@@ -92,12 +95,13 @@ impl<'a> Follower<'a> {
             ("tailLines", options.last_lines().filter(|_| first).map(|lines| lines.to_string())),
             ("sinceSeconds", options.since_seconds().filter(|_| first).map(|seconds| seconds.to_string())),
             ("sinceTime", again.map(|time| whole_second(&time)).or_else(|| options.since_time.clone())),
-            ("limitBytes", options.limit_bytes.map(|bytes| bytes.to_string())),
+            // The server would count times that are not shown, and lines that are sent again.
+            ("limitBytes", self.left.filter(|_| !options.follow).map(|bytes| bytes.to_string())),
         ];
         format!("{}/log{}", pod_path(&self.namespace, &self.pod), query(&pairs))
     }
 
-    /// One answer. True: nobody reads any more.
+    /// One answer. True: nobody reads any more, or no more is to be read.
     async fn once(&mut self) -> anyhow::Result<bool> {
         let mut lines = self.cluster.lines(&self.path(), "*/*").await?;
         loop {
@@ -114,7 +118,7 @@ impl<'a> Follower<'a> {
             if self.options.follow && !line.ends_with(b"\n") {
                 return Ok(false);
             }
-            if self.print(&line).is_err() {
+            if self.print(&line).is_err() || (self.options.follow && self.left == Some(0)) {
                 return Ok(true);
             }
         }
@@ -130,6 +134,9 @@ impl<'a> Follower<'a> {
         } else {
             line
         };
+        let room = self.left.and_then(|left| usize::try_from(left).ok()).unwrap_or(usize::MAX);
+        let shown = &shown[..shown.len().min(room)];
+        self.left = self.left.map(|left| left.saturating_sub(shown.len() as u64));
         if self.options.prefixed() {
             write!(self.out, "[pod/{}/{}] ", self.pod, self.container)?;
         }

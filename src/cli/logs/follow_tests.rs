@@ -69,3 +69,21 @@ async fn a_followed_log_goes_on_at_another_master_without_a_line_twice() {
     assert!(log.contains("sinceTime=2026-01-01T00%3A00%3A01Z") && !log.contains("tailLines"), "{log}");
     assert!(first.asked.lock().unwrap()[0].contains("tailLines=2"));
 }
+
+#[tokio::test]
+async fn a_followed_log_stops_after_so_many_bytes() {
+    let fake = Fake::new();
+    let first = fake.server(|_| Answer::Broken("2026-01-01T00:00:01.1Z ab\n".to_owned())).await;
+    let second = fake
+        .server(|line| {
+            let log = "2026-01-01T00:00:01.1Z ab\n2026-01-01T00:00:01.2Z cdef\n";
+            if line.contains("/log") { Answer::Open(log.to_owned()) } else { Answer::Json(200, pod(true).to_string()) }
+        })
+        .await;
+    let cluster = fake.cluster(&[first.address, second.address]).await;
+    let options = Line::try_parse_from(["logs", "-f", "web", "--limit-bytes=5"]).unwrap().options;
+    let out = Buffer::default();
+    let mut follower = Follower::new(&cluster, &options, &pod(true), "c".to_owned()).to(Box::new(out.clone()));
+    tokio::time::timeout(std::time::Duration::from_secs(20), follower.run()).await.unwrap().unwrap();
+    assert_eq!(String::from_utf8_lossy(&out.0.lock().unwrap()), "ab\ncd");
+}

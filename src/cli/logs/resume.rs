@@ -8,6 +8,7 @@ pub(super) struct Resume {
     newest: Option<(String, usize)>,
     /// Of the lines with the newest time, how many are still to be left out.
     skip: usize,
+    /// Nothing new has come since the answer began.
     resumed: bool,
 }
 
@@ -43,6 +44,8 @@ impl Resume {
         } else {
             self.newest = Some((time, 1));
         }
+        // From here on the answer goes on where the one before broke off.
+        self.resumed = false;
         Some(Line { whole: line, text })
     }
 }

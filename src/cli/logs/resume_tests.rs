@@ -30,3 +30,13 @@ fn a_clock_that_steps_back_loses_nothing_before_a_resume() {
     let mut resume = Resume::default();
     assert_eq!(taken(&mut resume, &["2026-01-01T00:00:05Z a", "2026-01-01T00:00:04Z b"]), ["a", "b"]);
 }
+
+#[test]
+fn a_clock_that_steps_back_after_a_resume_loses_nothing_either() {
+    let mut resume = Resume::default();
+    assert_eq!(taken(&mut resume, &["2026-01-01T00:00:05Z a"]), ["a"]);
+    resume.again();
+    let again =
+        ["2026-01-01T00:00:04Z z", "2026-01-01T00:00:05Z a", "2026-01-01T00:00:06Z b", "2026-01-01T00:00:03Z c"];
+    assert_eq!(taken(&mut resume, &again), ["b", "c"]);
+}

@@ -1,6 +1,6 @@
 //! One text, many documents.
 
-use serde::Deserialize;
+use super::part::parts;
 use serde_json::Value;
 
 /// Where a document is, for errors.
@@ -51,58 +51,16 @@ pub struct DocumentError {
 
 /// Cuts a text into documents and reads each; empty ones do not count. Lists are taken apart.
 pub fn parse(source: &str, text: &str) -> Vec<Result<Document, DocumentError>> {
-    let parts: Vec<(usize, &str)> = split(text).into_iter().filter(|(_, part)| !is_blank(part)).collect();
+    let parts = parts(text);
     let mut documents = Vec::new();
-    for (at, (line, part)) in parts.iter().enumerate() {
-        let place = Place { source: source.to_owned(), number: at + 1, of: parts.len(), line: *line };
-        match decode(part, *line) {
+    for (at, part) in parts.iter().enumerate() {
+        let place = Place { source: source.to_owned(), number: at + 1, of: parts.len(), line: part.line };
+        match part.decode() {
             Ok(value) => expand(&place.to_string(), value, &mut documents),
             Err(problem) => documents.push(Err(DocumentError { place: place.to_string(), problem })),
         }
     }
     documents
-}
-
-/// The documents' texts with the line on which each begins, from 1. A line `---` parts them (YAML 1.2, 9.1.2).
-fn split(text: &str) -> Vec<(usize, &str)> {
-    let mut parts = Vec::new();
-    let (mut begin, mut first, mut at) = (0, 1, 0);
-    for (number, line) in text.split_inclusive('\n').enumerate() {
-        let marker =
-            line.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']));
-        if marker {
-            parts.push((first, &text[begin..at]));
-            // What follows on the marker's line belongs to the document: rarely more than a comment.
-            begin = at + 3;
-            first = number + 1;
-        }
-        at += line.len();
-    }
-    parts.push((first, &text[begin..]));
-    parts
-}
-
-fn is_blank(part: &str) -> bool {
-    part.lines().map(str::trim).all(|line| line.is_empty() || line.starts_with('#') || line == "...")
-}
-
-fn decode(part: &str, first: usize) -> Result<Value, String> {
-    let yaml = |error: serde_yaml::Error| {
-        let Some(location) = error.location() else {
-            return error.to_string();
-        };
-        let line = first + location.line().saturating_sub(1);
-        let message = error.to_string();
-        let message = message.split(" at line ").next().unwrap_or_default().to_owned();
-        let text = part.lines().nth(location.line().saturating_sub(1)).unwrap_or_default();
-        let tab = text.chars().take_while(|c| c.is_whitespace()).any(|c| c == '\t');
-        let hint = if tab { "; YAML is indented with spaces, and this line begins with a tab" } else { "" };
-        format!("line {line}, column {}: {message}{hint}", location.column())
-    };
-    // As YAML's own values first: they see a key that stands twice.
-    let mut value = serde_yaml::Value::deserialize(serde_yaml::Deserializer::from_str(part)).map_err(yaml)?;
-    value.apply_merge().map_err(yaml)?;
-    serde_json::to_value(value).map_err(|error| error.to_string())
 }
 
 fn expand(place: &str, value: Value, documents: &mut Vec<Result<Document, DocumentError>>) {

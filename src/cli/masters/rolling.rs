@@ -1,7 +1,7 @@
 //! Starting all masters again, one after the other: the leader last, and each only when all are well.
 
 use crate::connect::Cluster;
-use crate::masters::{Seen, ask};
+use crate::masters::{Place, Seen, ask};
 use anyhow::bail;
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ const CAUGHT_UP: u64 = 1000;
 #[async_trait::async_trait]
 pub trait Restart: Sync {
     /// Ends its process and sees to it that a new one is started; need not wait until that is ready.
-    async fn restart(&self, at: usize) -> anyhow::Result<()>;
+    async fn restart(&self, master: &Place) -> anyhow::Result<()>;
 }
 
 /// What is done next.
@@ -33,14 +33,14 @@ pub enum Step {
 /// Which masters were started again so far.
 #[derive(Debug, Clone)]
 pub struct Rolling<'a> {
-    names: &'a [String],
+    masters: &'a [Place],
     done: Vec<bool>,
 }
 
 impl<'a> Rolling<'a> {
     /// None yet.
-    pub fn new(names: &'a [String]) -> Self {
-        Self { names, done: vec![false; names.len()] }
+    pub fn new(masters: &'a [Place]) -> Self {
+        Self { masters, done: vec![false; masters.len()] }
     }
 
     /// It was started again.
@@ -52,18 +52,18 @@ impl<'a> Rolling<'a> {
 
     /// What to do, by what all masters say.
     pub fn next(&self, seen: &[Seen]) -> Step {
-        let ill = self.names.iter().zip(seen).find(|(_, seen)| !seen.is_ready());
-        if let Some((name, seen)) = ill {
+        let ill = self.masters.iter().zip(seen).find(|(_, seen)| !seen.is_ready());
+        if let Some((Place { name, .. }, seen)) = ill {
             return Step::Wait(format!("master {name} is not ready: {}", seen.readiness()));
         }
         let Some(leader) = seen.iter().position(Seen::leads) else {
             return Step::Wait("no master leads".to_owned());
         };
         let id = seen[leader].member();
-        if let Some((name, _)) = self.names.iter().zip(seen).find(|(_, seen)| seen.leader() != id) {
-            return Step::Wait(format!("master {name} does not follow {} yet", self.names[leader]));
+        if let Some((other, _)) = self.masters.iter().zip(seen).find(|(_, seen)| seen.leader() != id) {
+            return Step::Wait(format!("master {} does not follow {} yet", other.name, self.masters[leader].name));
         }
-        let behind = self.names.iter().zip(seen).find_map(|(name, other)| {
+        let behind = self.masters.iter().zip(seen).find_map(|(Place { name, .. }, other)| {
             let lag = seen[leader].lag_of(other.member()?).filter(|lag| *lag > CAUGHT_UP)?;
             Some(format!("master {name} still lacks {lag} log entries"))
         });
@@ -79,26 +79,26 @@ impl<'a> Rolling<'a> {
     }
 }
 
-/// Starts all masters again, `names` in the order in which the connection has them; `say` hears of each step.
+/// Starts these masters again, which must be all that vote; `say` hears of each step.
 ///
 /// # Errors
 /// They do not become well, or one cannot be started again; what was done stays done.
 pub async fn restart_all(
     api: &Cluster,
-    names: &[String],
+    masters: &[Place],
     restart: &dyn Restart,
     mut say: impl FnMut(&str),
 ) -> anyhow::Result<()> {
-    let mut rolling = Rolling::new(names);
+    let mut rolling = Rolling::new(masters);
     let mut progress = Instant::now();
     loop {
-        match rolling.next(&ask(api, names.len()).await) {
+        match rolling.next(&ask(api, masters.iter().map(|master| master.at)).await) {
             Step::Finished => return Ok(()),
             Step::Restart(at) => {
                 let begun = Instant::now();
-                restart.restart(at).await?;
+                restart.restart(&masters[at]).await?;
                 rolling.done(at);
-                say(&format!("master {} started again ({} ms)", names[at], begun.elapsed().as_millis()));
+                say(&format!("master {} started again ({} ms)", masters[at].name, begun.elapsed().as_millis()));
                 progress = Instant::now();
             }
             Step::Wait(why) if progress.elapsed() > PATIENCE => {
@@ -114,14 +114,14 @@ mod tests {
     use super::*;
     use crate::masters::seen::tests::{seen, silent};
 
-    fn names() -> Vec<String> {
-        (1..=3).map(|n| format!("m{n}")).collect()
+    fn masters() -> Vec<Place> {
+        (0..3).map(|at| Place { at, member: None, name: format!("m{}", at + 1) }).collect()
     }
 
     #[test]
     fn one_after_the_other_and_the_leader_last() {
-        let names = names();
-        let mut rolling = Rolling::new(&names);
+        let masters = masters();
+        let mut rolling = Rolling::new(&masters);
         let well = |leader: u64| (1..=3).map(|id| seen(id, 3, Some(leader))).collect::<Vec<_>>();
         assert_eq!(rolling.next(&well(1)), Step::Restart(1));
         rolling.done(1);
@@ -138,8 +138,8 @@ mod tests {
 
     #[test]
     fn waits_for_one_leader_whom_all_follow() {
-        let names = names();
-        let rolling = Rolling::new(&names);
+        let masters = masters();
+        let rolling = Rolling::new(&masters);
         let none = [seen(1, 3, None), seen(2, 3, None), seen(3, 3, None)];
         assert_eq!(rolling.next(&none), Step::Wait("no master leads".to_owned()));
         let split = [seen(1, 4, Some(1)), seen(2, 3, Some(3)), seen(3, 4, Some(1))];
@@ -148,14 +148,14 @@ mod tests {
 
     #[test]
     fn waits_for_who_lags() {
-        let names = names();
+        let masters = masters();
         let mut all: Vec<Seen> = (1..=3).map(|id| seen(id, 3, Some(1))).collect();
         let members =
             |matched: u64| serde_json::json!([{ "id": 2, "matched": 90_000 }, { "id": 3, "matched": matched }]);
         all[0].set("last_log", 90_000.into());
         all[0].set("members", members(1_000));
-        assert_eq!(Rolling::new(&names).next(&all), Step::Wait("master m3 still lacks 89000 log entries".to_owned()));
+        assert_eq!(Rolling::new(&masters).next(&all), Step::Wait("master m3 still lacks 89000 log entries".to_owned()));
         all[0].set("members", members(89_500));
-        assert_eq!(Rolling::new(&names).next(&all), Step::Restart(1));
+        assert_eq!(Rolling::new(&masters).next(&all), Step::Restart(1));
     }
 }

@@ -13,17 +13,19 @@ pub struct Seen {
     status: Value,
 }
 
-/// Asks every master. Where none that answers leads, those that answer say it again as soon as one does.
-pub async fn ask(api: &Cluster, count: usize) -> Vec<Seen> {
+/// Asks the masters in these places. Where none that answers leads, those that answer say it again as soon as one does.
+pub async fn ask(api: &Cluster, places: impl IntoIterator<Item = usize>) -> Vec<Seen> {
+    let places: Vec<usize> = places.into_iter().collect();
     let one = |at: usize| async move {
         let (ready, status) = tokio::join!(api.masters().ask(at, "/readyz"), status(api, at, ""));
         Seen { ready: ready.map(|(code, _)| code), status }
     };
-    let mut seen = futures::future::join_all((0..count).map(one)).await;
+    let mut seen = futures::future::join_all(places.iter().copied().map(one)).await;
     let Some(query) = unsettled(&seen) else {
         return seen;
     };
-    let again = seen.iter_mut().enumerate().filter(|(_, seen)| !seen.status.is_null()).map(|(at, seen)| {
+    let answered = seen.iter_mut().zip(places).filter(|(seen, _)| !seen.status.is_null());
+    let again = answered.map(|(seen, at)| {
         let query = &query;
         async move { seen.status = status(api, at, query).await }
     });

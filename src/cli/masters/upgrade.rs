@@ -2,12 +2,12 @@
 
 use crate::connect::Cluster;
 use crate::kubeconfig::Target;
-use crate::masters::{Restart, Seen, ask, restart_all};
+use crate::masters::{Place, Restart, Roster, ask, restart_all};
+use crate::members::{PATH, rows};
 use anyhow::{Context, bail};
 use clap::Args;
 use http::{Method, Request};
 use kube::client::Body;
-use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Starts all masters again, one after the other, with the program that is installed on each by now; the leader last, and
-/// each only when all are well. The machines' service manager does it; of a local cluster, `raftsman host restart --all`.
+/// each only when all are well; none, if one that votes is not reached. The machines' service manager does it; of a local
+/// cluster, `raftsman host restart --all`.
 #[derive(Debug, Args)]
 pub struct Upgrade {
     #[command(flatten)]
@@ -30,34 +31,38 @@ impl Upgrade {
     /// A master does not become ready again, or nobody would start it.
     pub async fn run(&self) -> anyhow::Result<ExitCode> {
         let api = Cluster::open(&self.target).await?;
-        let servers = api.masters().servers().count();
-        let count = masters(&ask(&api, servers).await);
-        let names: Vec<String> = (0..count).map(|at| api.masters().name(at)).collect();
-        restart_all(&api, &names, &ByApi(&api), |line| crate::outln!("{line}")).await?;
-        crate::outln!("all {count} masters run again and are ready");
+        let members = rows(&api.read(PATH).await?);
+        // A kubeconfig is older than the cluster's newest masters.
+        let own = api.meet().await?;
+        let Roster { masters, without } = Roster::of(&members, &ask(&api, 0..api.masters().known()).await, &own)?;
+        restart_all(&api, &masters, &ByApi(&api), |line| crate::outln!("{line}")).await?;
+        for learner in without {
+            crate::outln!("{learner} only learns and is not ready: it was not started again");
+        }
+        crate::outln!("all {} masters run again and are ready", masters.len());
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// How many servers, from the first, are masters: a virtual address is the last, and answers as one that was there.
-fn masters(seen: &[Seen]) -> usize {
-    let mut ids = BTreeSet::new();
-    seen.iter().take_while(|seen| seen.member().is_none_or(|id| ids.insert(id))).count()
-}
-
 struct ByApi<'a>(&'a Cluster);
+
+impl ByApi<'_> {
+    /// When the master's process began, if it is the one that answers.
+    async fn started(&self, master: &Place) -> Option<u64> {
+        let (_, body) = self.0.masters().ask(master.at, "/raftsman/v1/status").await.ok()?;
+        let status: serde_json::Value = serde_json::from_slice(&body).ok()?;
+        let same = master.member.is_none_or(|member| status["member"] == member);
+        status["started"].as_u64().filter(|_| same)
+    }
+}
 
 #[async_trait::async_trait]
 impl Restart for ByApi<'_> {
-    async fn restart(&self, at: usize) -> anyhow::Result<()> {
-        let name = self.0.masters().name(at);
-        let started = || async {
-            let (_, body) = self.0.masters().ask(at, "/raftsman/v1/status").await.ok()?;
-            serde_json::from_slice::<serde_json::Value>(&body).ok()?["started"].as_u64()
-        };
-        let before = started().await.with_context(|| format!("{name} does not say when it was started"))?;
+    async fn restart(&self, master: &Place) -> anyhow::Result<()> {
+        let name = &master.name;
+        let before = self.started(master).await.with_context(|| format!("{name} does not say when it was started"))?;
         let request = Request::builder().method(Method::POST).uri("/raftsman/v1/restart").body(Body::empty())?;
-        match self.0.masters().tell(at, request).await {
+        match self.0.masters().tell(master.at, request).await {
             Ok((202, _)) => {}
             Ok((code, body)) => {
                 let status: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
@@ -66,7 +71,7 @@ impl Restart for ByApi<'_> {
             Err(reason) => bail!("{name} cannot be told to start again: {reason}"),
         }
         let begin = Instant::now();
-        while started().await.is_none_or(|now| now == before) {
+        while self.started(master).await.is_none_or(|now| now == before) {
             if begin.elapsed() > PATIENCE {
                 bail!(
                     "{name} has ended, and was not started again within {} s: look at its service there",
@@ -76,20 +81,5 @@ impl Restart for ByApi<'_> {
             tokio::time::sleep(PAUSE).await;
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::masters::seen::tests::{seen, silent};
-
-    #[test]
-    fn a_virtual_address_is_no_master() {
-        let three = || vec![seen(1, 3, Some(2)), seen(2, 3, Some(2)), silent()];
-        assert_eq!(masters(&three()), 3);
-        let mut with_virtual = three();
-        with_virtual.push(seen(2, 3, Some(2)));
-        assert_eq!(masters(&with_virtual), 3);
     }
 }

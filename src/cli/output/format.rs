@@ -1,6 +1,7 @@
 //! `-o`: how objects are printed.
 
 use crate::get::{Columns, Template};
+use crate::yaml;
 use serde_json::Value;
 use std::str::FromStr;
 
@@ -81,7 +82,7 @@ impl<'a> Objects<'a> {
     /// Prints one; `qualified` is its name with its type in front.
     ///
     /// # Errors
-    /// It is no YAML.
+    /// The format is not for objects.
     pub fn print(&mut self, value: &Value, qualified: &str) -> anyhow::Result<()> {
         let text = self.text(value, qualified)?;
         crate::out!("{text}");
@@ -94,7 +95,7 @@ impl<'a> Objects<'a> {
         Ok(match self.format {
             Format::Json => format!("{}\n", serde_json::to_string_pretty(&shown())?),
             Format::Yaml => {
-                format!("{}{}", if first { "" } else { "---\n" }, serde_yaml::to_string(&shown())?)
+                format!("{}{}", if first { "" } else { "---\n" }, yaml::write(&shown()))
             }
             Format::Name => format!("{qualified}\n"),
             Format::JsonPath(template) => template.fill(value),
@@ -140,6 +141,9 @@ mod tests {
         assert_eq!(shown("jsonpath={.metadata.name},", false), "a,a,");
         assert_eq!(shown("custom-columns=N:.metadata.name", false), "N\na\na\n");
         assert!(!shown("json", false).contains("managedFields") && shown("json", true).contains("managedFields"));
+        // As kubectl reads it, a word of YAML 1.1 is no string.
+        let mut objects = Objects::new(&Format::Yaml, false);
+        assert_eq!(objects.text(&json!({"n": "no"}), "").unwrap(), "\"n\": \"no\"\n");
         // As kubectl: who asks for a field by its path gets it.
         assert_eq!(shown("jsonpath={.metadata.managedFields[0].manager}", false), "mm");
         assert_eq!(shown("jsonpath-as-json={.kind}", false), "[\n  \"Pod\"\n]\n[\n  \"Pod\"\n]\n");

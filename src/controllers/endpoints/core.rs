@@ -1,5 +1,6 @@
 //! `v1 Endpoints`: one object a Service, of the Service's own name.
 
+use super::capacity::{OVER_CAPACITY, truncate};
 use super::member::{Member, family};
 use super::{is_headless, publishes_not_ready, selected, selector, services_of};
 use crate::objects::{self, ENDPOINTS, SERVICES};
@@ -65,7 +66,8 @@ impl Controller for Endpoints {
             labels.insert(HEADLESS.to_owned(), String::new());
         }
         labels.insert(MANAGED_BY.to_owned(), CONTROLLER.to_owned());
-        let subsets = subsets(&service, selected(view, key.namespace(), &selector));
+        let mut subsets = subsets(&service, selected(view, key.namespace(), &selector));
+        let truncated = truncate(&mut subsets).then_some(OVER_CAPACITY.1);
         let mut wanted = v1::Endpoints::default();
         wanted.metadata.labels = Some(labels);
         wanted.subsets = (!subsets.is_empty()).then_some(subsets);
@@ -74,6 +76,8 @@ impl Controller for Endpoints {
             None => {
                 wanted.metadata.name = Some(key.name().to_owned());
                 wanted.metadata.namespace = Some(key.namespace().to_owned());
+                let note = |value: &str| BTreeMap::from([(OVER_CAPACITY.0.to_owned(), value.to_owned())]);
+                wanted.metadata.annotations = truncated.map(note);
                 if let Ok(object) = serde_json::to_value(&wanted) {
                     plan.push(Action::Create { key: kept, object });
                 }
@@ -83,7 +87,11 @@ impl Controller for Endpoints {
                 let subsets = patch::between(&old.subsets, &wanted.subsets);
                 let mut body = json!({});
                 if let Some(labels) = labels {
-                    body["metadata"] = json!({ "labels": labels });
+                    body["metadata"]["labels"] = labels;
+                }
+                let note = old.metadata.annotations.as_ref().and_then(|notes| notes.get(OVER_CAPACITY.0));
+                if note.map(String::as_str) != truncated {
+                    body["metadata"]["annotations"] = json!({ OVER_CAPACITY.0: truncated });
                 }
                 if let Some(subsets) = subsets {
                     body["subsets"] = subsets;

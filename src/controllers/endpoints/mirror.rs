@@ -1,14 +1,13 @@
 //! Endpoints that somebody writes by hand for a Service without a selector: nodes read EndpointSlices only, so they are
 //! mirrored into some.
 
+use super::kept::{self, MANAGED_BY, SERVICE_NAME};
 use super::member::family;
-use super::slices::{MANAGED_BY, SERVICE_NAME, delete};
 use crate::objects::{self, ENDPOINT_SLICES, ENDPOINTS, SERVICES};
-use crate::{Action, Controller, Key, Now, Plan, WorkKey, patch};
+use crate::{Controller, Key, Now, Plan, WorkKey};
 use k8s_openapi::api::core::v1::{self, EndpointAddress, EndpointSubset, Service};
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice};
 use raftsman_state::{Change, Object, View};
-use serde_json::json;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -51,7 +50,7 @@ impl Controller for EndpointSliceMirroring {
 
     fn plan(&self, view: &View, key: &WorkKey, now: &Now) -> Plan {
         let mut plan = Plan::none();
-        let mut held = held(view, key);
+        let mut held = kept::held(view, key, CONTROLLER);
         if let Some((object, endpoints)) = source(view, key) {
             let (groups, skipped) = groups(endpoints.subsets.as_deref().unwrap_or_default());
             if skipped > 0 {
@@ -66,27 +65,21 @@ impl Controller for EndpointSliceMirroring {
                 let same = held
                     .iter()
                     .position(|(_, slice)| slice.address_type == wanted.address_type && slice.ports == wanted.ports);
-                match same.map(|at| held.swap_remove(at)) {
-                    Some((object, slice)) => update(&object, &slice, &wanted).into_iter().for_each(|a| plan.push(a)),
-                    None => create(view, now, &object, wanted, salt as u64).into_iter().for_each(|a| plan.push(a)),
-                }
+                let change = match same.map(|at| held.swap_remove(at)) {
+                    Some(slice) => kept::update(&slice, &wanted),
+                    None => kept::create(view, now, ("Endpoints", &object), wanted, salt as u64),
+                };
+                change.into_iter().for_each(|change| plan.push(change));
             }
         }
-        held.iter().for_each(|(slice, _)| plan.push(delete(slice)));
+        held.iter().for_each(|(slice, _)| plan.push(kept::delete(slice)));
         plan
     }
 }
 
 /// The Endpoints that a slice mirrors.
 fn source_of(slice: &Object) -> Option<WorkKey> {
-    (slice.meta.label(MANAGED_BY) == Some(CONTROLLER)).then_some(())?;
-    Some(Key::new(&ENDPOINTS, slice.key.namespace(), slice.meta.label(SERVICE_NAME)?))
-}
-
-fn held(view: &View, key: &WorkKey) -> Vec<(Arc<Object>, Arc<EndpointSlice>)> {
-    let slices = view.list(&ENDPOINT_SLICES, Some(key.namespace()));
-    let slices = slices.filter(|slice| !slice.meta.deleting && source_of(slice).as_ref() == Some(key));
-    slices.filter_map(|slice| Some((slice.clone(), objects::decode(slice)?))).collect()
+    kept::source_of(slice, CONTROLLER, &ENDPOINTS)
 }
 
 /// The Endpoints at a key, if they are to be mirrored.
@@ -163,36 +156,6 @@ fn slice(source: &v1::Endpoints, ((family, ports), endpoints): Group) -> Endpoin
     slice
 }
 
-fn update(object: &Object, old: &EndpointSlice, wanted: &EndpointSlice) -> Option<Action> {
-    let mut body = json!({});
-    if let Some(labels) = patch::between(&old.metadata.labels, &wanted.metadata.labels) {
-        body["metadata"]["labels"] = labels;
-    }
-    if let Some(annotations) = patch::between(&old.metadata.annotations, &wanted.metadata.annotations) {
-        body["metadata"]["annotations"] = annotations;
-    }
-    if let Some(endpoints) = patch::between(&old.endpoints, &wanted.endpoints) {
-        body["endpoints"] = endpoints;
-    }
-    let (key, uid, revision) = (object.key.clone(), object.meta.uid.clone(), Some(object.revision));
-    (body != json!({})).then_some(Action::Patch { key, uid, revision, patch: body, part: None })
-}
-
-fn create(view: &View, now: &Now, source: &Object, mut slice: EndpointSlice, salt: u64) -> Option<Action> {
-    let prefix = format!("{}-", source.key.name());
-    let mut tries = (0..100).map(|again| {
-        let name = now.name(&prefix, salt * 100 + again);
-        Key::new(&ENDPOINT_SLICES, source.key.namespace(), &name)
-    });
-    let key = tries.find(|key| view.get(key).is_none())?;
-    slice.metadata.name = Some(key.name().to_owned());
-    slice.metadata.generate_name = Some(prefix);
-    slice.metadata.namespace = Some(key.namespace().to_owned());
-    slice.metadata.owner_references =
-        Some(vec![objects::controlled_by("v1", "Endpoints", source.key.name(), &source.meta.uid)]);
-    Some(Action::Create { key, object: serde_json::to_value(&slice).ok()? })
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -201,7 +164,7 @@ mod tests {
     use crate::endpoints::{EndpointSlices, Endpoints};
     use crate::testing::Cluster;
     use raftsman_api::value::At;
-    use serde_json::Value;
+    use serde_json::{Value, json};
 
     fn service(selector: Value) -> Value {
         json!({

@@ -1,7 +1,9 @@
 //! Who serves a Service: `v1 Endpoints` and `discovery.k8s.io/v1 EndpointSlice`, from the pods that it selects
 //! or from Endpoints that somebody else writes.
 
+mod capacity;
 mod core;
+mod kept;
 mod member;
 mod mirror;
 mod slices;

@@ -1,19 +1,16 @@
 //! `discovery.k8s.io/v1 EndpointSlice`: at most a hundred endpoints each, and as few of them rewritten as a change allows.
 
+use super::kept::{self, MANAGED_BY, SERVICE_NAME, Slice};
 use super::member::{Member, family};
 use super::{is_headless, publishes_not_ready, selected, selector, services_of, zone};
 use crate::objects::{self, ENDPOINT_SLICES, SERVICES};
-use crate::{Action, Controller, Key, Now, Plan, WorkKey, patch};
+use crate::{Action, Controller, Now, Plan, WorkKey};
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice};
 use raftsman_state::{Change, Object, View};
-use serde_json::json;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 const CONTROLLER: &str = "endpointslice-controller.k8s.io";
-pub(super) const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
-pub(super) const SERVICE_NAME: &str = "kubernetes.io/service-name";
 const HEADLESS: &str = "service.kubernetes.io/headless";
 /// Endpoints in one slice at most.
 const MOST: usize = 100;
@@ -48,11 +45,11 @@ impl Controller for EndpointSlices {
 
     fn plan(&self, view: &View, key: &WorkKey, now: &Now) -> Plan {
         let mut plan = Plan::none();
-        let held = held(view, key);
+        let held = kept::held(view, key, CONTROLLER);
         let found = objects::get::<Service>(view, key);
         let Some((object, service)) = found.filter(|(object, _)| !object.meta.deleting) else {
             if view.get(key).is_none_or(|object| object.meta.deleting) {
-                held.iter().for_each(|(slice, _)| plan.push(delete(slice)));
+                held.iter().for_each(|(slice, _)| plan.push(kept::delete(slice)));
             }
             return plan;
         };
@@ -64,31 +61,26 @@ impl Controller for EndpointSlices {
         let mut left = held;
         let mut salt = 0;
         for ((family, ports), endpoints) in &mut groups {
-            let same = |slice: &(Arc<Object>, Arc<EndpointSlice>)| {
+            let same = |slice: &Slice| {
                 slice.1.address_type == *family && slice.1.ports.as_deref().unwrap_or_default() == ports.as_slice()
             };
             let (group, others) = std::mem::take(&mut left).into_iter().partition(same);
             left = others;
             reconcile(&mut plan, group, std::mem::take(endpoints), &labels, |rest| {
                 salt += 1;
-                create(view, now, &object, (family, ports), rest, &labels, salt)
+                let mut slice = EndpointSlice { address_type: family.clone(), ..EndpointSlice::default() };
+                slice.metadata.labels = Some(labels.clone());
+                (slice.endpoints, slice.ports) = (Some(rest), Some(ports.clone()));
+                kept::create(view, now, ("Service", &object), slice, salt)
             });
         }
-        left.iter().for_each(|(slice, _)| plan.push(delete(slice)));
+        left.iter().for_each(|(slice, _)| plan.push(kept::delete(slice)));
         plan
     }
 }
 
 fn service_of(slice: &Object) -> Option<WorkKey> {
-    (slice.meta.label(MANAGED_BY) == Some(CONTROLLER)).then_some(())?;
-    Some(Key::new(&SERVICES, slice.key.namespace(), slice.meta.label(SERVICE_NAME)?))
-}
-
-/// The slices that this controller keeps for a Service.
-fn held(view: &View, service: &WorkKey) -> Vec<(Arc<Object>, Arc<EndpointSlice>)> {
-    let slices = view.list(&ENDPOINT_SLICES, Some(service.namespace()));
-    let slices = slices.filter(|slice| !slice.meta.deleting && service_of(slice).as_ref() == Some(service));
-    slices.filter_map(|slice| Some((slice.clone(), objects::decode(slice)?))).collect()
+    kept::source_of(slice, CONTROLLER, &SERVICES)
 }
 
 fn labels(service: &Service) -> BTreeMap<String, String> {
@@ -174,8 +166,7 @@ fn identity(endpoint: &Endpoint) -> (Option<&str>, Option<&str>) {
 
 /// A slice with the endpoints that it is to hold.
 struct Held {
-    object: Arc<Object>,
-    slice: Arc<EndpointSlice>,
+    slice: Slice,
     endpoints: Vec<Endpoint>,
     changed: bool,
 }
@@ -184,14 +175,14 @@ struct Held {
 /// then those with room, then new slices.
 fn reconcile(
     plan: &mut Plan,
-    held: Vec<(Arc<Object>, Arc<EndpointSlice>)>,
+    held: Vec<Slice>,
     mut wanted: Vec<Endpoint>,
     labels: &BTreeMap<String, String>,
     mut create: impl FnMut(Vec<Endpoint>) -> Option<Action>,
 ) {
     let mut slices: Vec<Held> = Vec::new();
-    for (object, slice) in held {
-        let old = slice.endpoints.as_deref().unwrap_or_default();
+    for slice in held {
+        let old = slice.1.endpoints.as_deref().unwrap_or_default();
         let mut kept = Vec::new();
         for endpoint in old {
             if let Some(at) = wanted.iter().position(|wanted| identity(wanted) == identity(endpoint)) {
@@ -199,7 +190,7 @@ fn reconcile(
             }
         }
         let changed = kept != old;
-        slices.push(Held { object, slice, endpoints: kept, changed });
+        slices.push(Held { slice, endpoints: kept, changed });
     }
     for changing in [true, false] {
         for held in slices.iter_mut().filter(|held| held.changed == changing) {
@@ -211,22 +202,14 @@ fn reconcile(
     // An empty slice says that there is nobody; one is enough.
     let mut empty_kept = slices.iter().any(|held| !held.endpoints.is_empty()) || !wanted.is_empty();
     let none = slices.is_empty() && wanted.is_empty();
-    for Held { object, slice, endpoints, .. } in slices {
+    for Held { slice, endpoints, .. } in slices {
         if endpoints.is_empty() && std::mem::replace(&mut empty_kept, true) {
-            plan.push(delete(&object));
+            plan.push(kept::delete(&slice.0));
             continue;
         }
-        let mut body = json!({});
-        if let Some(labels) = patch::between(&slice.metadata.labels, &Some(labels.clone())) {
-            body["metadata"] = json!({ "labels": labels });
-        }
-        if let Some(endpoints) = patch::between(&slice.endpoints.clone().unwrap_or_default(), &endpoints) {
-            body["endpoints"] = endpoints;
-        }
-        if body != json!({}) {
-            let (key, uid, revision) = (object.key.clone(), object.meta.uid.clone(), Some(object.revision));
-            plan.push(Action::Patch { key, uid, revision, patch: body, part: None });
-        }
+        let mut wanted = (*slice.1).clone();
+        (wanted.metadata.labels, wanted.endpoints) = (Some(labels.clone()), Some(endpoints));
+        kept::update(&slice, &wanted).into_iter().for_each(|change| plan.push(change));
     }
     if none {
         create(Vec::new()).into_iter().for_each(|action| plan.push(action));
@@ -236,36 +219,4 @@ fn reconcile(
         let full = std::mem::replace(&mut wanted, rest);
         create(full).into_iter().for_each(|action| plan.push(action));
     }
-}
-
-fn create(
-    view: &View,
-    now: &Now,
-    service: &Object,
-    (family, ports): (&str, &[EndpointPort]),
-    endpoints: Vec<Endpoint>,
-    labels: &BTreeMap<String, String>,
-    salt: u64,
-) -> Option<Action> {
-    let prefix = format!("{}-", service.key.name());
-    let mut tries = (0..100).map(|again| {
-        let name = now.name(&prefix, salt * 100 + again);
-        Key::new(&ENDPOINT_SLICES, service.key.namespace(), &name)
-    });
-    let key = tries.find(|key| view.get(key).is_none())?;
-    let mut slice = EndpointSlice { address_type: family.to_owned(), ..EndpointSlice::default() };
-    slice.metadata.name = Some(key.name().to_owned());
-    slice.metadata.generate_name = Some(prefix);
-    slice.metadata.namespace = Some(key.namespace().to_owned());
-    slice.metadata.labels = Some(labels.clone());
-    slice.metadata.owner_references =
-        Some(vec![objects::controlled_by("v1", "Service", service.key.name(), &service.meta.uid)]);
-    slice.endpoints = Some(endpoints);
-    slice.ports = Some(ports.to_vec());
-    Some(Action::Create { key, object: serde_json::to_value(&slice).ok()? })
-}
-
-pub(super) fn delete(slice: &Object) -> Action {
-    let (key, uid) = (slice.key.clone(), slice.meta.uid.clone());
-    Action::Delete { key, uid, revision: Some(slice.revision), grace: None, propagation: None }
 }

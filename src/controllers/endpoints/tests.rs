@@ -146,6 +146,31 @@ fn slices_are_full_before_there_is_another_and_stay_as_they_are() {
 }
 
 #[test]
+fn endpoints_that_are_too_many_are_cut_and_say_so() {
+    let mut cluster = Cluster::default();
+    cluster.put(service(|_| {}));
+    for number in 1..=1001 {
+        cluster.put(pod(number, number != 5));
+    }
+    settle(&mut cluster);
+    let seen = |cluster: &Cluster| {
+        let kept = endpoints(cluster);
+        let subset = &kept.list("subsets")[0];
+        let note = kept["metadata"]["annotations"]["endpoints.kubernetes.io/over-capacity"].clone();
+        (subset.list("addresses").len(), subset.list("notReadyAddresses").len(), note)
+    };
+    assert_eq!(seen(&cluster), (1000, 0, json!("truncated")));
+    cluster.edit(&Key::new(&ENDPOINTS, "x", "web"), |kept| set(kept, "metadata.annotations.own", "stays"));
+    cluster.remove(&Key::new(&PODS, "x", "p007"));
+    settle(&mut cluster);
+    assert_eq!(seen(&cluster), (999, 1, Value::Null));
+    assert_eq!(endpoints(&cluster)["metadata"]["annotations"]["own"], "stays");
+    cluster.put(pod(7, true));
+    settle(&mut cluster);
+    assert_eq!(seen(&cluster), (1000, 0, json!("truncated")));
+}
+
+#[test]
 fn a_service_that_goes_takes_its_endpoints_along_and_strangers_stay() {
     let mut cluster = Cluster::default();
     let key = cluster.put(service(|_| {})).key.clone();

@@ -27,10 +27,13 @@ pub struct NodeLifecycle {
 }
 
 impl NodeLifecycle {
-    /// How long a node may still be silent; zero when it is lost.
-    fn left(&self, node: &str, now: &Now) -> Duration {
-        let last = self.heartbeats.last_seen(node).unwrap_or(Duration::ZERO);
-        self.grace.saturating_sub(now.mono.saturating_sub(last))
+    /// How long a node may still be silent; zero when it is lost. It has been silent no longer than it has been there.
+    fn left(&self, object: &Object, now: &Now) -> Duration {
+        let last = self.heartbeats.last_seen(object.key.name()).unwrap_or(Duration::ZERO);
+        let silent = now.mono.saturating_sub(last);
+        let created = objects::decode::<Node>(object).and_then(|node| node.metadata.creation_timestamp.clone());
+        let age = created.map_or(silent, |created| now.since(created.0));
+        self.grace.saturating_sub(silent.min(age))
     }
 }
 
@@ -53,14 +56,14 @@ impl Controller for NodeLifecycle {
         let Some((object, node)) = objects::get::<Node>(view, key) else {
             return plan;
         };
-        let left = self.left(key.name(), now);
+        let left = self.left(&object, now);
         if left.is_zero() && judge::ready(&node) != Some("Unknown") {
             // The conditions first: taints and pods follow with the plan that this change asks for.
             plan.chain(judge::lost(&object, &node, now));
             return plan;
         }
         let alive = judge::ready(&node) == Some("True");
-        let evict = alive || view.list(&NODES, None).any(|other| !self.left(other.key.name(), now).is_zero());
+        let evict = alive || view.list(&NODES, None).any(|other| !self.left(other, now).is_zero());
         if let Some(wanted) = taints::wanted(&node, evict, now) {
             let (key, uid, revision) = (key.clone(), object.meta.uid.clone(), Some(object.revision));
             let patch = json!({ "spec": { "taints": wanted } });

@@ -147,3 +147,27 @@ fn taints_follow_conditions_and_cordons() {
     world.pass(1, &["n1", "n2"]);
     assert_eq!(world.taints("n1"), ["own:NoExecute"]);
 }
+
+#[test]
+fn a_node_that_is_new_has_its_grace_however_long_somebody_leads() {
+    let mut world = World::new(&["n1"]);
+    world.pass(60, &["n1"]);
+    // Its agent has not spoken yet; one of its name may have, long ago.
+    for (name, spoke) in [("n2", false), ("n3", true)] {
+        if spoke {
+            world.beats.beat(name, Duration::from_secs(1));
+        }
+        world
+            .cluster
+            .put(json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}, "spec": {}, "status": {}}));
+    }
+    let ready = |world: &World, name: &str| {
+        let json = world.cluster.json(&node(name));
+        raftsman_api::meta::condition(&json, "Ready").map(|ready| ready.text("status").to_owned())
+    };
+    world.pass(4, &["n1"]);
+    assert_eq!((ready(&world, "n2"), ready(&world, "n3")), (None, None));
+    world.pass(1, &["n1"]);
+    let unknown = || Some("Unknown".to_owned());
+    assert_eq!((ready(&world, "n2"), ready(&world, "n3")), (unknown(), unknown()));
+}

@@ -140,8 +140,9 @@ fn update(work: &mut Work<'_>, revisions: &Revisions, replicas: &[Option<Member>
     let newest = revisions.update().name();
     let above = replicas.iter().skip(usize::try_from(partition).unwrap_or(0)).rev().flatten();
     for member in above.filter(|member| member.revision() != newest && !member.is_terminating()) {
-        // One that does not serve is away already, and may be what a broken revision left behind.
-        if !member.is_healthy(work) {
+        // One that does not serve is away already, and may be what a broken revision left behind. One that serves, though not
+        // for long enough yet, is none of these.
+        if !member.is_ready() {
             end(work, member);
         } else if left > 0 {
             left -= 1;

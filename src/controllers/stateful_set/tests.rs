@@ -148,6 +148,33 @@ fn several_may_be_away_if_the_set_says_so() {
 }
 
 #[test]
+fn pods_that_serve_for_a_short_time_are_not_ended_all_at_once() {
+    let mut set_ = web(3);
+    set(&mut set_, "spec.podManagementPolicy", "Parallel");
+    set(&mut set_, "spec.minReadySeconds", 10);
+    let mut world = World::new(set_);
+    world.run();
+    world.new_image("i:2");
+    world.settle();
+    let ending = |world: &World| -> Vec<String> {
+        let view = world.cluster.view();
+        view.list(&PODS, None).filter(|pod| pod.meta.deleting).map(|pod| pod.key.name().to_owned()).collect()
+    };
+    assert!(ending(&world).is_empty(), "none is available yet: {:?}", ending(&world));
+    // One that does not serve is no loss.
+    world.cluster.run_pod(&pod_key("web-0"), false);
+    world.settle();
+    assert_eq!(ending(&world), ["web-0"]);
+    world.nodes_work();
+    world.cluster.pass(10);
+    world.settle();
+    world.nodes_work();
+    world.cluster.pass(10);
+    world.settle();
+    assert_eq!(ending(&world), ["web-2"]);
+}
+
+#[test]
 fn on_delete_updates_nothing_by_itself() {
     let mut set_ = web(2);
     set(&mut set_, "spec.updateStrategy", json!({"type": "OnDelete"}));

@@ -1,7 +1,7 @@
 //! `raftsman down`: nothing stays. One failure does not stop the rest.
 
 use crate::command::{Which, members, preflight};
-use crate::host::{Cgroups, unmount_below};
+use crate::host::{Cgroups, mount_points, real, unmount_below};
 use crate::net::{Links, Namespaces, Outward};
 use crate::plan::check_name;
 use anyhow::{Context, bail};
@@ -99,7 +99,7 @@ fn is_own(entry: &str, name: &str) -> bool {
 
 fn remove_dir(dir: &Path) -> anyhow::Result<()> {
     // A mount that could not be undone keeps its files: better a rest than someone's data.
-    if crate::host::mount_points().iter().any(|at| at.starts_with(dir)) {
+    if mount_points().iter().any(|at| at.starts_with(real(dir))) {
         bail!("{} is kept: something is still mounted below it", dir.display());
     }
     match std::fs::remove_dir_all(dir) {

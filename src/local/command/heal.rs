@@ -67,19 +67,14 @@ pub async fn power_off(
     Ok(())
 }
 
-/// The process of one host.
+/// The process of one host; false if it runs.
 pub fn process(cluster: &LocalCluster, host: &LocalHost, namespaces: &Namespaces) -> anyhow::Result<bool> {
-    let process = HostProcess::of(cluster, host, namespaces)?;
-    if process.pid().is_some() {
-        return Ok(false);
-    }
-    ports_free(host, &namespaces.path(&cluster.link(host)))?;
     let raftsman = raftsman()?;
     let config = cluster.host_dir(host).join("config.yaml");
     let program = [&raftsman, Path::new("serve"), Path::new("--config"), &config as &Path]
         .map(|word: &Path| word.to_string_lossy().into_owned());
-    process.start(&raftsman, &program)?;
-    Ok(true)
+    let check = || ports_free(host, &namespaces.path(&cluster.link(host)));
+    HostProcess::of(cluster, host, namespaces)?.start(&raftsman, &program, check)
 }
 
 /// In the namespace of the calling thread only, so it takes a thread.

@@ -74,14 +74,14 @@ fn start(process: &HostProcess, dir: &Path, arguments: &[String]) -> anyhow::Res
     let raftsman = heal::raftsman()?;
     let mut program = vec![raftsman.to_string_lossy().into_owned()];
     program.extend_from_slice(arguments);
-    process.start(&raftsman, &program).map(drop)
+    process.start(&raftsman, &program, || Ok(())).map(drop)
 }
 
 /// `host:port` of a master that answers.
 async fn server(api: &Cluster) -> anyhow::Result<String> {
     let servers: Vec<String> =
         api.masters().servers().filter_map(|server| server.authority().map(ToString::to_string)).collect();
-    let seen = raftsman_cli::masters::ask(api, servers.len()).await;
+    let seen = raftsman_cli::masters::ask(api, 0..servers.len()).await;
     if let Some((server, _)) = servers.into_iter().zip(&seen).find(|(_, seen)| seen.is_ready()) {
         return Ok(server);
     }
@@ -146,6 +146,7 @@ pub async fn remove(cluster: &mut LocalCluster, name: &str) -> anyhow::Result<()
         }
     }
     gone(cluster, &host).await?;
+    remove_all(&cluster.host_dir(&host))?;
     if host.role == Role::Node {
         match api.write(Method::DELETE, &format!("/api/v1/nodes/{name}"), "application/json", &json!({})).await {
             Err(failure) if failure.code() != Some(404) => return Err(failure.into()),
@@ -177,14 +178,62 @@ pub async fn replace(
     master(cluster, name, Some(name), patience, progress).await
 }
 
-/// Nothing of the host stays.
+/// Nothing of what the host keeps stays.
 async fn gone(cluster: &LocalCluster, host: &LocalHost) -> anyhow::Result<()> {
     heal::power_off(cluster, host, &Namespaces::default(), &Links::here()?).await?;
-    let dir = cluster.host_dir(host);
-    match std::fs::remove_dir_all(&dir) {
+    empty(&cluster.host_dir(host))
+}
+
+/// Takes a directory away with all that is in it. One that is elsewhere, by a link, is a disk of the host's own: that loses all
+/// that is on it and stays the host's.
+fn empty(dir: &Path) -> anyhow::Result<()> {
+    if !dir.is_symlink() {
+        return remove_all(dir);
+    }
+    for entry in std::fs::read_dir(dir).with_context(|| dir.display().to_string())? {
+        remove_all(&entry.with_context(|| dir.display().to_string())?.path())?;
+    }
+    Ok(())
+}
+
+/// Takes away what is there: a file, a link (not what it leads to), a directory with all that is in it.
+fn remove_all(path: &Path) -> anyhow::Result<()> {
+    let removed = match path.symlink_metadata() {
+        Ok(found) if found.is_dir() => std::fs::remove_dir_all(path),
+        Ok(_) => std::fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    match removed {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| dir.display().to_string())
+            Err(error).with_context(|| path.display().to_string())
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_disk_of_its_own_is_emptied_and_stays_the_hosts() {
+        let top = tempfile::tempdir().unwrap();
+        let (disk, elsewhere) = (top.path().join("disk"), top.path().join("elsewhere"));
+        std::fs::create_dir_all(disk.join("store/log")).unwrap();
+        std::fs::create_dir_all(&elsewhere).unwrap();
+        std::fs::write(disk.join("config.yaml"), "x").unwrap();
+        std::fs::write(elsewhere.join("kept"), "x").unwrap();
+        std::os::unix::fs::symlink(&elsewhere, disk.join("link")).unwrap();
+        let host = top.path().join("m1");
+        std::os::unix::fs::symlink(&disk, &host).unwrap();
+        empty(&host).unwrap();
+        assert!(host.is_symlink() && std::fs::read_dir(&disk).unwrap().next().is_none());
+        assert!(elsewhere.join("kept").exists());
+        remove_all(&host).unwrap();
+        assert!(!host.is_symlink() && disk.exists());
+        empty(&elsewhere).unwrap();
+        assert!(!elsewhere.exists());
+        empty(&elsewhere).unwrap();
     }
 }

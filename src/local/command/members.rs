@@ -68,6 +68,24 @@ pub fn lock(dir: &Path) -> anyhow::Result<Flock<File>> {
     }
 }
 
+/// One command at a time, of whichever cluster, chooses address ranges and takes them: waits for the others, and says so before.
+pub fn ranges_lock(wait: impl FnOnce()) -> anyhow::Result<Flock<File>> {
+    // A directory that every machine has, so that no file is left behind.
+    locked(Path::new("/var/lib"), wait)
+}
+
+fn locked(dir: &Path, wait: impl FnOnce()) -> anyhow::Result<Flock<File>> {
+    let file = File::open(dir).with_context(|| dir.display().to_string())?;
+    let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).or_else(|(file, errno)| match errno {
+        nix::errno::Errno::EWOULDBLOCK => {
+            wait();
+            Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, errno)| errno)
+        }
+        errno => Err(errno),
+    });
+    lock.with_context(|| format!("lock {}", dir.display()))
+}
+
 /// Writes plan, keys and configuration files. What is there and good stays.
 pub fn write(cluster: &LocalCluster) -> anyhow::Result<()> {
     let authority = Authority::open(&cluster.dir.join("pki"), &cluster.name)?;
@@ -116,4 +134,21 @@ fn write_if_new(path: &Path, text: &str) -> anyhow::Result<()> {
         return Ok(());
     }
     Ok(write_public(path, text)?)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn who_has_to_wait_says_so_and_gets_it_afterwards() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = locked(dir.path(), || unreachable!("nobody has it")).unwrap();
+        let (path, (told, heard)) = (dir.path().to_owned(), std::sync::mpsc::channel());
+        let second = std::thread::spawn(move || locked(&path, || told.send(()).unwrap()).map(drop));
+        heard.recv().unwrap();
+        drop(first);
+        second.join().unwrap().unwrap();
+    }
 }

@@ -8,7 +8,7 @@ use crate::net::Namespaces;
 use crate::plan::{LocalCluster, LocalHost};
 use anyhow::Context;
 use raftsman_api::config::Role;
-use raftsman_cli::masters::{Restart, restart_all};
+use raftsman_cli::masters::{Place, Restart, restart_all};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Does it.
 pub async fn run(options: &RestartOptions) -> anyhow::Result<ExitCode> {
-    let cluster = members::existing(&options.which)?;
+    let cluster = members::existing(&options.which)?.present();
     let here = Here { cluster: &cluster, namespaces: Namespaces::default() };
     if let Some(name) = &options.host {
         let host = members::host(&cluster, name)?;
@@ -26,9 +26,11 @@ pub async fn run(options: &RestartOptions) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let api = wait::client(&cluster).await?;
-    let names: Vec<String> = cluster.of(Role::Master).map(|host| host.name.clone()).collect();
+    // The kubeconfig has them in this order.
+    let place = |(at, host): (usize, &LocalHost)| Place { at, member: host.id, name: host.name.clone() };
+    let masters: Vec<Place> = cluster.of(Role::Master).enumerate().map(place).collect();
     let begun = Instant::now();
-    restart_all(&api, &names, &here, |line| raftsman_cli::outln!("{line}")).await?;
+    restart_all(&api, &masters, &here, |line| raftsman_cli::outln!("{line}")).await?;
     for host in cluster.of(Role::Node) {
         here.again(host).await?;
         raftsman_cli::outln!("node {} started again", host.name);
@@ -54,8 +56,7 @@ impl Here<'_> {
 
 #[async_trait::async_trait]
 impl Restart for Here<'_> {
-    async fn restart(&self, at: usize) -> anyhow::Result<()> {
-        let host = self.cluster.of(Role::Master).nth(at).context("no such master")?;
-        self.again(host).await
+    async fn restart(&self, master: &Place) -> anyhow::Result<()> {
+        self.again(members::host(self.cluster, &master.name)?).await
     }
 }

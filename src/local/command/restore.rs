@@ -2,7 +2,7 @@
 
 use crate::command::heal::raftsman;
 use crate::command::members;
-use crate::plan::{LocalCluster, PlanError, Ranges, choose_ranges};
+use crate::plan::{LocalCluster, PlanError, Ranges, choose_ranges, overlapped};
 use anyhow::{Context, bail};
 use ipnet::{IpNet, Ipv4Net};
 use raftsman_api::config::{NetworkConfig, Role};
@@ -38,7 +38,7 @@ impl Backup {
         let network: NetworkConfig =
             serde_json::from_str(&self.manifest.network).context("--restore: the network settings in the backup")?;
         let range = |what: &str, net: IpNet| match net {
-            IpNet::V4(net) if used.iter().any(|other| other.contains(&net) || net.contains(other)) => {
+            IpNet::V4(net) if overlapped(net, used).is_some() => {
                 Err(PlanError::Ranges { what: format!("{net}, the {what} range of the backup,") }.into())
             }
             IpNet::V4(net) => Ok(net),
@@ -50,12 +50,16 @@ impl Backup {
         Ok(Ranges { pods, services, ..choose_ranges(&taken)? })
     }
 
-    /// Writes the cluster's files, its first master's data among them. The others start empty and get it from that one.
-    pub fn restore(&self, cluster: &LocalCluster) -> anyhow::Result<()> {
+    /// Writes the cluster's files, under the backup's authority.
+    pub fn write(&self, cluster: &LocalCluster) -> anyhow::Result<()> {
         if !self.keys.is_empty() {
             write_keys(&cluster.dir.join("pki"), &self.keys)?;
         }
-        members::write(cluster)?;
+        members::write(cluster)
+    }
+
+    /// Writes the first master's data. The others start empty and get it from that one.
+    pub fn restore(&self, cluster: &LocalCluster) -> anyhow::Result<()> {
         let restored = self.first_master(cluster);
         if restored.is_err() {
             // Without its plan there is no cluster, and nothing that starts it without the backup.

@@ -53,7 +53,7 @@ pub async fn print(
     links: &Links,
 ) -> anyhow::Result<bool> {
     let hosts: Vec<&LocalHost> = cluster.of(Role::Master).collect();
-    let seen = masters::ask(api, hosts.len()).await;
+    let seen = masters::ask(api, 0..hosts.len()).await;
     let carrier = masters::carrier(api, &seen).await;
     // Where no master answers, what is known of their processes is shown all the same.
     let mut table = Masters::ask(api).await.unwrap_or_default();

@@ -57,10 +57,16 @@ pub async fn run(options: &UpOptions) -> anyhow::Result<ExitCode> {
     let links = Links::here()?;
     progress.begin("plan");
     let backup = options.restore.as_ref().map(|file| Backup::open(file, &options.passphrase)).transpose()?;
-    let mut cluster = plan(options, &dir, &links, backup.as_ref()).await?;
-    match backup {
-        None => members::write(&cluster)?,
-        Some(backup) => backup.restore(&cluster)?,
+    let mut cluster = match members::read(&dir)? {
+        Some(cluster) => again(options, cluster, &links).await?,
+        None => new(options, &dir, &links, backup.as_ref(), &progress).await?,
+    };
+    if let Some(backup) = backup
+        && let Err(error) = backup.restore(&cluster)
+    {
+        // There is no such cluster, and nobody to hold its addresses.
+        links.remove(&cluster.bridge()).await?;
+        return Err(error);
     }
     // Masters that are to join do so when the others are ready.
     let present = cluster.present();
@@ -124,21 +130,37 @@ pub async fn run(options: &UpOptions) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn plan(options: &UpOptions, dir: &Path, links: &Links, backup: Option<&Backup>) -> anyhow::Result<LocalCluster> {
-    if let Some(mut cluster) = members::read(dir)? {
-        if backup.is_some() {
-            bail!(
-                "--restore: there is a cluster {:?} already ({}); restore under another --name, or `raftsman down` first",
-                cluster.name,
-                dir.display()
-            );
-        }
-        let count = |role| cluster.of(role).count() as u8;
-        let masters = options.masters.unwrap_or(count(Role::Master));
-        let nodes = options.nodes.unwrap_or(count(Role::Node));
-        cluster.grow(masters, nodes)?;
-        return Ok(cluster);
+/// The plan of a cluster that is there, as it is to be from now on.
+async fn again(options: &UpOptions, mut cluster: LocalCluster, links: &Links) -> anyhow::Result<LocalCluster> {
+    if options.restore.is_some() {
+        bail!(
+            "--restore: there is a cluster {:?} already ({}); restore under another --name, or `raftsman down` first",
+            cluster.name,
+            cluster.dir.display()
+        );
     }
+    let count = |role| cluster.of(role).count() as u8;
+    let masters = options.masters.unwrap_or(count(Role::Master));
+    let nodes = options.nodes.unwrap_or(count(Role::Node));
+    cluster.resize(masters, nodes)?;
+    if !links.has(&cluster.bridge()).await? {
+        cluster.fits(&links.used().await?)?;
+    }
+    members::write(&cluster)?;
+    Ok(cluster)
+}
+
+/// The plan of a new cluster, whose ranges are in use from now on.
+async fn new(
+    options: &UpOptions,
+    dir: &Path,
+    links: &Links,
+    backup: Option<&Backup>,
+    progress: &Progress,
+) -> anyhow::Result<LocalCluster> {
+    // Held until the ranges can be seen: on this machine's links, and by the plan.
+    let _lock =
+        members::ranges_lock(|| progress.note("another `raftsman up` is choosing its address ranges; waiting"))?;
     let mut used = links.used().await?;
     used.extend(others(dir));
     let ranges = match backup {
@@ -147,7 +169,18 @@ async fn plan(options: &UpOptions, dir: &Path, links: &Links, backup: Option<&Ba
     };
     let id = raftsman_cli::cluster::new_cluster_id();
     let (masters, nodes) = (options.masters.unwrap_or(3), options.nodes.unwrap_or(3));
-    Ok(LocalCluster::plan(&options.which.name, dir, &id, ranges, masters, nodes)?)
+    let cluster = LocalCluster::plan(&options.which.name, dir, &id, ranges, masters, nodes)?;
+    let Some(backup) = backup else {
+        members::write(&cluster)?;
+        links.ensure_bridge(&cluster).await?;
+        return Ok(cluster);
+    };
+    backup.write(&cluster)?;
+    if let Err(error) = links.ensure_bridge(&cluster).await {
+        members::forget(&cluster)?;
+        return Err(error.into());
+    }
+    Ok(cluster)
 }
 
 /// Ranges of clusters in neighbouring directories, also of those that are not running.

@@ -3,12 +3,13 @@
 //! `raftsman host-launch` joins the host's cgroup and namespace, leaves the terminal's session, raises limits, and becomes
 //! the program; its pid stays.
 
+use crate::host::environment;
 use crate::net::enter;
 use anyhow::{Context, bail};
 use clap::Args;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Name of the subcommand.
 pub const LAUNCH: &str = "host-launch";
@@ -23,6 +24,9 @@ pub struct Launch {
     /// Files to write the pid to
     #[arg(long)]
     cgroup: Vec<PathBuf>,
+    /// Variables of its environment, if the file is there
+    #[arg(long)]
+    environment: Option<PathBuf>,
     /// The program and its arguments
     #[arg(last = true, required = true)]
     program: Vec<String>,
@@ -30,8 +34,14 @@ pub struct Launch {
 
 impl Launch {
     /// The arguments for a child of ours.
-    pub fn arguments(netns: PathBuf, cgroup: &[PathBuf], program: &[String]) -> Vec<std::ffi::OsString> {
+    pub fn arguments(
+        netns: PathBuf,
+        cgroup: &[PathBuf],
+        environment: &Path,
+        program: &[String],
+    ) -> Vec<std::ffi::OsString> {
         let mut all = vec![LAUNCH.into(), "--netns".into(), netns.into_os_string()];
+        all.extend(["--environment".into(), environment.into()]);
         for file in cgroup {
             all.extend(["--cgroup".into(), file.clone().into_os_string()]);
         }
@@ -52,7 +62,8 @@ impl Launch {
         let _ = nix::unistd::setsid();
         raise_limits();
         let Some((program, arguments)) = self.program.split_first() else { bail!("no program is given") };
-        let error = std::process::Command::new(program).args(arguments).exec();
+        let environment = self.environment.as_deref().map(environment::read).transpose()?.unwrap_or_default();
+        let error = std::process::Command::new(program).args(arguments).envs(environment).exec();
         Err(error).with_context(|| format!("run {program}"))
     }
 }

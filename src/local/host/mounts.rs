@@ -9,12 +9,21 @@ pub fn mount_points() -> Vec<PathBuf> {
     table.lines().filter_map(|line| line.split(' ').nth(4)).map(|path| PathBuf::from(unescape(path))).collect()
 }
 
+/// The path without links, as [`mount_points`] has it; what does not exist of it stays as it is.
+pub fn real(path: &Path) -> PathBuf {
+    let found = path.ancestors().find_map(|above| Some((above, std::fs::canonicalize(above).ok()?)));
+    found.and_then(|(above, real)| Some(real.join(path.strip_prefix(above).ok()?))).unwrap_or_else(|| path.to_owned())
+}
+
 /// Unmounts everything below a directory, the newest first, and goes on when one fails.
 pub fn unmount_below(dir: &Path) -> Vec<String> {
-    let mut errors = Vec::new();
+    // A link to a disk: whoever linked it mounted it.
+    let linked = dir.is_symlink();
+    let (dir, mut errors) = (real(dir), Vec::new());
     // What is mounted over another mount shows only after the upper one is gone.
     for _ in 0..8 {
-        let below: Vec<PathBuf> = mount_points().into_iter().filter(|at| at.starts_with(dir)).collect();
+        let below: Vec<PathBuf> =
+            mount_points().into_iter().filter(|at| at.starts_with(&dir) && !(linked && *at == dir)).collect();
         if below.is_empty() {
             return Vec::new();
         }
@@ -50,7 +59,29 @@ fn unescape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
+    use nix::mount::{MsFlags, mount};
+
+    #[test]
+    fn what_is_mounted_behind_a_link_is_unmounted() {
+        let dir = tempfile::tempdir().unwrap();
+        let (home, link) = (dir.path().join("home"), dir.path().join("link"));
+        std::fs::create_dir_all(home.join("a")).unwrap();
+        std::os::unix::fs::symlink("home", &link).unwrap();
+        let none = None::<&str>;
+        // The disk that the link leads to is not ours to unmount.
+        mount(Some(&home), &home, none, MsFlags::MS_BIND, none).unwrap();
+        mount(Some(&link.join("a")), &link.join("a"), none, MsFlags::MS_BIND, none).unwrap();
+        let mounted = || mount_points().contains(&real(&link.join("a")));
+        assert!(mounted());
+        assert_eq!(unmount_below(&link), Vec::<String>::new());
+        assert!(!mounted());
+        assert!(mount_points().contains(&real(&home)));
+        assert_eq!(unmount_below(&home), Vec::<String>::new());
+        assert!(!mount_points().contains(&real(&home)));
+        assert_eq!(real(&link.join("none/x")), real(&home).join("none/x"));
+    }
 
     #[test]
     fn odd_names_are_read() {

@@ -1,12 +1,14 @@
 //! The process of a host: started, found again, asked to stop, killed.
 
+use crate::host::environment::environment_file;
 use crate::host::{Cgroups, Launch};
 use crate::net::Namespaces;
 use crate::plan::{LocalCluster, LocalHost};
 use anyhow::{Context, bail};
+use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -53,16 +55,25 @@ impl HostProcess {
         (!zombie && self.cgroups.pids().contains(&pid)).then_some(pid)
     }
 
-    /// Starts it, unless it runs. `program` runs `raftsman`; `arguments` come after it.
-    pub fn start(&self, raftsman: &Path, program: &[String]) -> anyhow::Result<i32> {
-        if let Some(pid) = self.pid() {
-            return Ok(pid);
-        }
+    /// Starts it, unless it runs: false. `raftsman` is the program that becomes `program`, of which `check` says that it can.
+    pub fn start(
+        &self,
+        raftsman: &Path,
+        program: &[String],
+        check: impl FnOnce() -> anyhow::Result<()>,
+    ) -> anyhow::Result<bool> {
         let what = || format!("start host {}", self.name);
+        // One start at a time: who comes second finds the pid of the first. Whoever ends the host does not wait for this.
+        let dir = File::open(&self.dir).with_context(what)?;
+        let _lock = Flock::lock(dir, FlockArg::LockExclusive).map_err(|(_, errno)| errno).with_context(what)?;
+        if self.pid().is_some() {
+            return Ok(false);
+        }
+        check()?;
         let leaf = self.cgroups.make_leaf(LEAF).with_context(what)?;
         let log = OpenOptions::new().create(true).append(true).open(self.log()).with_context(what)?;
         let mut child = std::process::Command::new(raftsman)
-            .args(Launch::arguments(self.netns.clone(), &leaf, program))
+            .args(Launch::arguments(self.netns.clone(), &leaf, &environment_file(&self.dir), program))
             .stdin(Stdio::null())
             .stdout(log.try_clone().with_context(what)?)
             .stderr(log)
@@ -83,7 +94,7 @@ impl HostProcess {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        Ok(pid)
+        Ok(true)
     }
 
     /// Asks the process to end and waits; its pods stay. False if it did not run.

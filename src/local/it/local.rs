@@ -126,11 +126,11 @@ fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// A host that runs has no programs to call.
-fn path_of(pid: i32) -> String {
+/// A variable of a process.
+fn variable_of(pid: i32, name: &str) -> Option<String> {
     let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap();
-    let variables = environment.split(|byte| *byte == 0).map(String::from_utf8_lossy);
-    variables.filter_map(|v| v.strip_prefix("PATH=").map(str::to_owned)).collect()
+    let mut variables = environment.split(|byte| *byte == 0).map(String::from_utf8_lossy);
+    variables.find_map(|variable| Some(variable.strip_prefix(name)?.strip_prefix('=')?.to_owned()))
 }
 
 /// Hosts reach what is outside, which sees the machine's address and knows no way back to theirs.
@@ -172,7 +172,7 @@ async fn hosts_live_and_die() {
     let links = Links::here().unwrap();
     let namespaces = Namespaces::default();
     let ranges = choose_ranges(&links.used().await.unwrap()).unwrap();
-    let cluster = LocalCluster::plan(NAME, &dir(), "c-it", ranges, 2, 1).unwrap();
+    let cluster = LocalCluster::plan(NAME, &dir(), "c-it", ranges, 1, 2).unwrap();
     members::write(&cluster).unwrap();
     assert_eq!(members::read(&dir()).unwrap().as_ref(), Some(&cluster));
 
@@ -183,8 +183,14 @@ async fn hosts_live_and_die() {
         "again: nothing is made"
     );
     for host in &cluster.hosts {
-        assert!(heal::process(&cluster, host, &namespaces).unwrap());
-        assert!(!heal::process(&cluster, host, &namespaces).unwrap(), "again: it runs");
+        std::fs::write(dir().join(format!("{}.env", host.name)), format!("HOST_VARIABLE={}\n", host.name)).unwrap();
+        let start = || heal::process(&cluster, host, &namespaces).unwrap();
+        let started = std::thread::scope(|scope| {
+            let both = [scope.spawn(start), scope.spawn(start)];
+            both.map(|one| one.join().unwrap()).into_iter().filter(|started| *started).count()
+        });
+        assert_eq!(started, 1, "of two who start it at once one does");
+        assert!(!start(), "again: it runs");
     }
     let m1 = cluster.host("m1").unwrap();
     let address = |name: &str| SocketAddr::new(cluster.host(name).unwrap().address.into(), 6443);
@@ -204,7 +210,9 @@ async fn hosts_live_and_die() {
     // Only the process: its child lives on.
     let process = HostProcess::of(&cluster, m1, &namespaces).unwrap();
     let first = process.pid().unwrap();
-    assert_eq!(path_of(first), "/nonexistent");
+    // A host that runs has no programs to call.
+    assert_eq!(variable_of(first, "PATH").as_deref(), Some("/nonexistent"));
+    assert_eq!(variable_of(first, "HOST_VARIABLE").as_deref(), Some("m1"));
     raftsman(&["host", "kill", "m1", "--process"]).unwrap();
     assert_eq!(process.pid(), None);
     let child: i32 = std::fs::read_to_string(cluster.host_dir(m1).join("child")).unwrap().parse().unwrap();
@@ -212,6 +220,7 @@ async fn hosts_live_and_die() {
     raftsman(&["host", "start", "m1"]).unwrap();
     assert_ne!(process.pid(), Some(first));
     eventually("m1 answers again", || dial(address("m1")).is_some());
+    assert_eq!(variable_of(process.pid().unwrap(), "HOST_VARIABLE").as_deref(), Some("m1"), "every way of starting");
 
     // Everything.
     raftsman(&["host", "kill", "m1"]).unwrap();
@@ -237,7 +246,7 @@ async fn hosts_live_and_die() {
     raftsman(&["host", "stop", "m1"]).unwrap();
     assert_eq!(process.pid(), None);
     let error = raftsman(&["host", "stop", "m7"]).unwrap_err().to_string();
-    assert!(error.contains("\"m7\"") && error.contains("m1, m2, n1"), "{error}");
+    assert!(error.contains("\"m7\"") && error.contains("m1, n1, n2"), "{error}");
 
     // A mount below the directory, as a pod would have one.
     let mounted = cluster.host_dir(m1).join("a mount");

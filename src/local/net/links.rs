@@ -220,6 +220,11 @@ impl Links {
         Ok(self.find(name).await?.is_some_and(|link| !link.header.flags.contains(LinkFlags::Up)))
     }
 
+    /// It is there.
+    pub async fn has(&self, name: &str) -> Result<bool, LinksError> {
+        Ok(self.find(name).await?.is_some())
+    }
+
     /// Removes an interface; true if it was there.
     pub async fn remove(&self, name: &str) -> Result<bool, LinksError> {
         let Some(link) = self.find(name).await? else {

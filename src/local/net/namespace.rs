@@ -3,6 +3,7 @@
 //! `ip netns add` makes `/run/netns` a shared mount by binding it over itself, which hides what was bound there before. So we
 //! do the same first, if nobody has yet.
 
+use crate::host::{mount_points, real};
 use anyhow::{Context, bail};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns, unshare};
@@ -111,5 +112,5 @@ impl Namespaces {
 }
 
 fn is_mount_point(path: &Path) -> bool {
-    crate::host::mount_points().iter().any(|mounted| mounted == path)
+    mount_points().iter().any(|mounted| *mounted == real(path))
 }

@@ -1,6 +1,6 @@
 //! Hosts, addresses, names and paths of a local cluster.
 
-use crate::plan::Ranges;
+use crate::plan::{Ranges, overlapped};
 use ipnet::{IpNet, Ipv4Net};
 use raftsman_api::config::{HostConfig, NetworkConfig, Pki, Role};
 use raftsman_cli::cluster::{ClusterFile, HostEntry};
@@ -32,6 +32,19 @@ pub enum PlanError {
         /// What is possible.
         rule: String,
     },
+    /// The addresses of a cluster that was down are somebody else's by now.
+    #[error(
+        "cluster {name:?} has its hosts in {subnet}, and this machine uses {other} by now: free that (see `ip route`), or remove \
+         the cluster with `raftsman down` and begin anew"
+    )]
+    Taken {
+        /// Whose.
+        name: String,
+        /// Its hosts' range.
+        subnet: Ipv4Net,
+        /// What it overlaps.
+        other: Ipv4Net,
+    },
     /// No addresses.
     #[error("no free address range: {what} is all in use on this machine; see `ip route`")]
     Ranges {
@@ -53,6 +66,17 @@ pub fn check_name(name: &str) -> Result<(), PlanError> {
 
 fn letter(role: Role) -> char {
     if role == Role::Master { 'm' } else { 'n' }
+}
+
+/// A majority of an even number is no smaller than that of the next odd one.
+fn odd(masters: u8) -> Result<(), PlanError> {
+    if masters % 2 == 1 {
+        return Ok(());
+    }
+    let (fewer, survives) = (masters - 1, masters / 2 - 1);
+    let rule =
+        format!("an even number survives the loss of {survives}, as {fewer} would: use {fewer} or {}", masters + 1);
+    Err(PlanError::Number { what: "masters", given: masters, rule })
 }
 
 /// One host.
@@ -109,6 +133,7 @@ impl LocalCluster {
             let rule = format!("1 to {MAX_MASTERS}; an odd number, 3 survives the loss of one");
             return Err(PlanError::Number { what: "masters", given: masters, rule });
         }
+        odd(masters)?;
         let network = NetworkConfig {
             pod_cidr: IpNet::V4(ranges.pods),
             service_cidr: IpNet::V4(ranges.services),
@@ -127,6 +152,17 @@ impl LocalCluster {
         }
         cluster.grow(masters, nodes)?;
         Ok(cluster)
+    }
+
+    /// As [`LocalCluster::grow`], to a number of masters that is to stay.
+    ///
+    /// # Errors
+    /// As there, or it is even and there are not so many already.
+    pub fn resize(&mut self, masters: u8, nodes: u8) -> Result<(), PlanError> {
+        if self.of(Role::Master).count() < usize::from(masters) && masters <= MAX_MASTERS {
+            odd(masters)?;
+        }
+        self.grow(masters, nodes)
     }
 
     /// Adds hosts until there are so many; those that exist stay as they are. Masters that come now are to join.
@@ -220,6 +256,17 @@ impl LocalCluster {
     /// A host by its name.
     pub fn host(&self, name: &str) -> Option<&LocalHost> {
         self.hosts.iter().find(|host| host.name == name)
+    }
+
+    /// Its hosts' range is free on a machine that uses these, its own bridge not among them.
+    ///
+    /// # Errors
+    /// With what it overlaps.
+    pub fn fits(&self, used: &[Ipv4Net]) -> Result<(), PlanError> {
+        match overlapped(self.subnet, used) {
+            None => Ok(()),
+            Some(other) => Err(PlanError::Taken { name: self.name.clone(), subnet: self.subnet, other }),
+        }
     }
 
     /// The machine's own address on the bridge.

@@ -48,6 +48,19 @@ fn what_is_in_use_is_avoided() {
 }
 
 #[test]
+fn a_cluster_that_was_down_says_who_has_its_addresses() {
+    let plan = cluster(3, 3).unwrap();
+    let used = |net: &str| [net.parse().unwrap()];
+    for free in ["0.0.0.0/0", "10.89.1.0/24", "10.90.0.0/16"] {
+        plan.fits(&used(free)).unwrap();
+    }
+    for taken in ["10.89.0.0/16", "10.89.0.128/25", "10.89.0.7/32"] {
+        let error = plan.fits(&used(taken)).unwrap_err().to_string();
+        assert!(error.contains("10.89.0.0/24") && error.contains(taken) && error.lines().count() == 1, "{error}");
+    }
+}
+
+#[test]
 fn it_grows_and_masters_that_come_later_join() {
     let mut plan = cluster(3, 1).unwrap();
     let before = plan.hosts.clone();
@@ -69,6 +82,23 @@ fn it_grows_and_masters_that_come_later_join() {
     assert!(plan.grow(8, 3).unwrap_err().to_string().contains("--masters 8"));
     assert!(plan.grow(5, 2).unwrap_err().to_string().contains("removes none"));
     assert!(cluster(0, 1).is_err() && cluster(8, 1).is_err());
+}
+
+#[test]
+fn an_even_number_of_masters_is_refused_with_the_reason() {
+    for (masters, says) in
+        [(2, "survives the loss of 0, as 1 would: use 1 or 3"), (4, "loss of 1, as 3 would: use 3 or 5")]
+    {
+        let error = cluster(masters, 1).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("--masters {masters}: ")) && error.contains(says), "{error}");
+    }
+    let mut plan = cluster(3, 1).unwrap();
+    assert!(plan.resize(4, 1).unwrap_err().to_string().contains("use 3 or 5"));
+    // Host by host it goes by way of one, and `up` leaves it as it is.
+    plan.grow(4, 1).unwrap();
+    plan.resize(4, 2).unwrap();
+    plan.resize(5, 2).unwrap();
+    assert!(plan.resize(8, 2).unwrap_err().to_string().contains("1 to 7"));
 }
 
 #[test]

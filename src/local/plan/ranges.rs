@@ -19,16 +19,19 @@ fn net(a: u8, b: u8, c: u8, length: u8) -> Option<Ipv4Net> {
     Ipv4Net::new(Ipv4Addr::new(a, b, c, 0), length).ok()
 }
 
-/// The first of each kind that overlaps nothing of `used` (routes and addresses of this machine, ranges of its other local
-/// clusters). A default route is not a use.
+/// What of `used` (routes and addresses of this machine, ranges of its other local clusters) a range overlaps. A default route is
+/// not a use.
+pub fn overlapped(range: Ipv4Net, used: &[Ipv4Net]) -> Option<Ipv4Net> {
+    let overlaps = |other: &&Ipv4Net| range.contains(&other.network()) || other.contains(&range.network());
+    used.iter().filter(|other| other.prefix_len() > 0).find(overlaps).copied()
+}
+
+/// The first of each kind that overlaps nothing of `used`.
 ///
 /// # Errors
 /// Nothing is left.
 pub fn choose_ranges(used: &[Ipv4Net]) -> Result<Ranges, PlanError> {
-    let free = |candidate: &Ipv4Net| {
-        let overlaps = |other: &&Ipv4Net| candidate.contains(&other.network()) || other.contains(&candidate.network());
-        !used.iter().filter(|other| other.prefix_len() > 0).any(|other| overlaps(&other))
-    };
+    let free = |candidate: &Ipv4Net| overlapped(*candidate, used).is_none();
     let missing = |what: &str| PlanError::Ranges { what: what.to_owned() };
     let hosts = (0..=255).filter_map(|c| net(10, 89, c, 24));
     let hosts = hosts.chain((0..=255).filter_map(|c| net(172, 31, c, 24)));
