@@ -3,10 +3,12 @@
 #
 #   scripts/chaos.sh --minutes N [--scenario NAME] [--seed S]    a cluster of its own, faults, workloads, a report
 #   scripts/chaos.sh --replay FILE                               what a written schedule says
-#   scripts/chaos.sh --list                                      the scenarios
+#   scripts/chaos.sh --list                                      the scenarios; --scenario all runs each of them once
+#   scripts/chaos.sh --summary DIR...                            a table of the runs that left their reports below DIR
 #   scripts/chaos.sh --sim --minutes N | --seed S | --seeds A..B the deterministic simulation of the store
 #
-# The report is report.html below --out DIR (default /tmp/raftsman-chaos). The exit code is 0 if every invariant holds.
+# The report is report.html below --out DIR (default /tmp/raftsman-chaos), with record.json for the table. The exit code is
+# 0 if every invariant holds.
 set -euo pipefail
 here=$PWD
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -14,7 +16,7 @@ export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$HOME/.cache/raftsman/target}
 
 case "${1:-}" in
   "" | -h | --help)
-    sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+    sed -n '2,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
     exit 2
     ;;
 esac
@@ -29,6 +31,7 @@ if [ "$1" = --sim ]; then
   exec "$CARGO_TARGET_DIR/debug/raftsman-sim" "$@"
 fi
 install_packages "${chaos_packages[@]}"
+install_kubectl || { echo "chaos.sh: kubectl is missing: one of the workloads is a user with it" >&2; exit 1; }
 images=${RAFTSMAN_IMAGES:-$HOME/.cache/raftsman/images}
 [ -f "$images/busybox.tar" ] || scripts/images.sh "$images"
 export RAFTSMAN=${RAFTSMAN:-$CARGO_TARGET_DIR/debug/raftsman} RAFTSMAN_IMAGES=$images

@@ -3,7 +3,7 @@
 use crate::cluster::Cluster;
 use crate::faults::{Fault, NothingToHit, build};
 use crate::invariants::{Event, Seen};
-use crate::lab::{Api, Lab};
+use crate::lab::{Api, Claim, Lab};
 use crate::record::{Record, Span, Touch};
 use crate::schedule::{Schedule, Step, Who, resolve};
 use crate::service;
@@ -123,16 +123,17 @@ async fn faults(lab: &Arc<Lab>, schedule: &Schedule, context: &Context, stop: &A
             tokio::time::sleep(Duration::from_millis(20).min(at.saturating_sub(context.now()))).await;
         }
     };
-    let mut tasks = Vec::new();
+    let (mut tasks, over) = (Vec::new(), Duration::from_secs(schedule.seconds));
     for (number, step) in schedule.steps.iter().enumerate() {
         until(Duration::from_millis(step.at_ms)).await;
         if stopped() {
             break;
         }
         let (lab, context, stop, step) = (Arc::clone(lab), context.clone(), Arc::clone(stop), step.clone());
-        tasks.push(tokio::task::spawn_blocking(move || perform(&lab, number, &step, &context, &stop, say)));
+        let work = move || perform(&lab, number, &step, &context, &stop, over, say);
+        tasks.push(tokio::task::spawn_blocking(work));
     }
-    until(Duration::from_secs(schedule.seconds)).await;
+    until(over).await;
     for task in tasks {
         if task.await.is_err() {
             context.record.lock().broken.push("a fault ended badly".to_owned());
@@ -152,13 +153,39 @@ fn disturbed(record: &Record, except: usize, now: Duration) -> bool {
     others.map(|(_, span)| span).any(|span| span.touch.api && span.begun <= now && recent(span))
 }
 
-fn perform(lab: &Lab, number: usize, step: &Step, context: &Context, stop: &AtomicBool, say: fn(&str)) {
-    let leader = leader(&context.record.lock());
+/// A fault with all that it needs in hand, unless that is in another's.
+struct Ready {
+    fault: Box<dyn Fault>,
+    /// Who led then.
+    leader: Option<String>,
+    claim: Result<Claim, String>,
+}
+
+/// Takes what a fault needs, and waits for it. Whoever led when it began to wait may have lost the leadership meanwhile:
+/// then it waits for what the new one has.
+fn prepare(lab: &Lab, number: usize, step: &Step, context: &Context, over: Duration) -> Result<Ready> {
     let masters = context.api.names();
-    let named = |who: &Who| resolve(who, leader.as_deref(), masters).with_context(|| format!("nobody is {who}"));
-    let hold = Duration::from_millis(step.for_ms);
-    let mut fault = match build(&step.fault, number, &named) {
-        Ok(fault) => fault,
+    let mut end = None;
+    loop {
+        let leader = leader(&context.record.lock());
+        let named = |who: &Who| resolve(who, leader.as_deref(), masters).with_context(|| format!("nobody is {who}"));
+        let fault = build(&step.fault, number, &named)?;
+        let patience = fault.patience().unwrap_or(Duration::from_millis(step.for_ms));
+        let end = *end.get_or_insert((context.now() + patience).min(over));
+        let claim = lab.claims.take(fault.parts(), end.saturating_sub(context.now()));
+        let now = self::leader(&context.record.lock());
+        let other = |who: &Who| resolve(who, now.as_deref(), masters).with_context(|| format!("nobody is {who}"));
+        if build(&step.fault, number, &other)?.parts() == fault.parts() {
+            return Ok(Ready { fault, leader: now, claim });
+        }
+    }
+}
+
+/// `over`: faults end by then.
+fn perform(lab: &Lab, number: usize, step: &Step, context: &Context, stop: &AtomicBool, over: Duration, say: fn(&str)) {
+    let masters = context.api.names();
+    let Ready { mut fault, leader, claim } = match prepare(lab, number, step, context, over) {
+        Ok(ready) => ready,
         Err(error) => {
             context.record.lock().broken.push(format!("{}: {error:#}", step.fault.kind()));
             return;
@@ -166,11 +193,12 @@ fn perform(lab: &Lab, number: usize, step: &Step, context: &Context, stop: &Atom
     };
     let (touch, parts) = (fault.touch(), fault.parts());
     let hit: BTreeSet<String> = parts.iter().map(|(host, _)| host.clone()).chain(touch.hosts.clone()).collect();
-    let led = leader.as_ref().is_some_and(|leader| touch.hosts.contains(leader)) && touch.hosts.len() < masters.len();
+    let masters_hit = touch.hosts.iter().filter(|host| masters.contains(host)).count();
+    let led = leader.as_ref().is_some_and(|leader| touch.hosts.contains(leader)) && masters_hit < masters.len();
     let (kind, what) = (step.fault.kind(), fault.describe());
-    let claim = lab.claims.take(parts, fault.patience());
     let begun = context.now();
-    let span = Span { kind, what: what.clone(), leader: led, begun, from: begun, touch, hit, ..Span::default() };
+    let (what_of, silences) = (what.clone(), step.fault.silences());
+    let span = Span { kind, what: what_of, leader: led, silences, begun, from: begun, touch, hit, ..Span::default() };
     let at = {
         let mut record = context.record.lock();
         record.spans.push(span);
@@ -198,8 +226,8 @@ fn perform(lab: &Lab, number: usize, step: &Step, context: &Context, stop: &Atom
     let skipped = done.as_ref().err().filter(nothing).map(|error| format!("{error:#}"));
     // What a cluster refuses while others disturb it may still have been done in part, and disturb, too.
     let refused = done.is_err() && fault.asks() && disturbed(&context.record.lock(), at, context.now());
-    let end = (Duration::from_millis(step.at_ms) + hold).max(from);
-    if done.is_ok() {
+    let end = (begun + Duration::from_millis(step.for_ms)).min(over);
+    if done.is_ok() && fault.lasts() {
         while context.now() < end && !stop.load(Ordering::Relaxed) {
             std::thread::sleep(Duration::from_millis(20));
         }

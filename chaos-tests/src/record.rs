@@ -21,12 +21,14 @@ pub enum Stream {
     Kubectl,
     /// A command of our own CLI, which knows all masters.
     Cli,
+    /// A write through the virtual address, most on a connection of its own.
+    Vip,
 }
 
 impl Stream {
     /// All.
-    pub const ALL: [Self; 7] =
-        [Self::Write, Self::Read, Self::NodePort, Self::ClusterIp, Self::Dns, Self::Kubectl, Self::Cli];
+    pub const ALL: [Self; 8] =
+        [Self::Write, Self::Read, Self::Vip, Self::NodePort, Self::ClusterIp, Self::Dns, Self::Kubectl, Self::Cli];
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -38,7 +40,13 @@ impl Stream {
             Self::Dns => "HTTP by DNS name",
             Self::Kubectl => "kubectl",
             Self::Cli => "our CLI",
+            Self::Vip => "writes by virtual address",
         }
+    }
+
+    /// Whoever leads answers it, and nobody else.
+    pub fn is_virtual(self) -> bool {
+        matches!(self, Self::Kubectl | Self::Vip)
     }
 
     /// Pods ask.
@@ -48,7 +56,7 @@ impl Stream {
 
     /// It needs masters; the others need nodes and pods.
     pub fn is_api(self) -> bool {
-        matches!(self, Self::Write | Self::Read | Self::Kubectl | Self::Cli)
+        matches!(self, Self::Write | Self::Read | Self::Kubectl | Self::Cli | Self::Vip)
     }
 }
 
@@ -59,6 +67,8 @@ pub struct Request {
     pub stream: Stream,
     /// Through which host; empty: through whichever answers.
     pub through: String,
+    /// The client that sent it on the connection that it keeps; `None`: on a new one, or it was never sent.
+    pub keeps: Option<u64>,
     /// When it began.
     pub at: Duration,
     /// How long it took.
@@ -100,6 +110,8 @@ pub struct Span {
     pub what: String,
     /// It hit the leader of that moment.
     pub leader: bool,
+    /// Whom it hits says nothing more to any other host, from its beginning on.
+    pub silences: bool,
     /// When it began to be done.
     pub begun: Duration,
     /// When it was done.
@@ -198,6 +210,8 @@ pub struct JobEnd {
     pub name: String,
     /// So many runs were asked for.
     pub completions: u32,
+    /// Each run has an index.
+    pub indexed: bool,
     /// It is complete.
     pub complete: bool,
     /// Counted runs.
@@ -206,7 +220,7 @@ pub struct JobEnd {
     pub indexes: String,
     /// Runs not counted yet.
     pub uncounted: bool,
-    /// What the pods of each index wrote down at their ends.
+    /// What the pods of each index wrote down at their ends; without indexes all are the first's.
     pub ran: BTreeMap<u32, Vec<Line>>,
 }
 
@@ -293,6 +307,8 @@ pub struct Record {
     pub beats: Vec<Beat>,
     /// Commands that go on.
     pub followed: Vec<Followed>,
+    /// Of those names, which a volume of a node's own holds there.
+    pub tied: BTreeSet<String>,
     /// Identities must have moved by the end.
     pub must_move: bool,
     /// Full service.

@@ -2,7 +2,7 @@
 
 use crate::lab::{Answer, Lab};
 use crate::record::{Service, Stream};
-use crate::workloads::{Context, NAMESPACE, asker_said, page};
+use crate::workloads::{Context, NAMESPACE, asker_said, page, vip};
 use anyhow::{Result, bail, ensure};
 use http::Method;
 use serde_json::{Value, json};
@@ -18,6 +18,7 @@ const NODE_PORT: u16 = 6445;
 enum Thing {
     Ready(usize),
     Write(usize),
+    Vip,
     Nodes,
     Available(&'static str, &'static str, &'static str, u64),
     Web(&'static str),
@@ -32,6 +33,7 @@ impl Thing {
         match self {
             Self::Ready(at) => format!("{} is ready", c.api.name(*at)),
             Self::Write(at) => format!("a write through {}", c.api.name(*at)),
+            Self::Vip => "a write through the virtual address".to_owned(),
             Self::Nodes => "all nodes are ready".to_owned(),
             Self::Available(kind, name, ..) => format!("{kind} {name} is whole"),
             Self::Web(node) => format!("the web answers through {node}"),
@@ -52,6 +54,7 @@ impl Thing {
                     other => bail!("{}", other.words()),
                 }
             }
+            Self::Vip => vip::works(c).await,
             Self::Nodes => {
                 let list = c.any("/api/v1/nodes").await?;
                 let nodes: Vec<&Value> = list["items"].as_array().into_iter().flatten().collect();
@@ -146,9 +149,10 @@ fn is_ready(node: &Value) -> bool {
 fn things(c: &Context) -> Vec<Thing> {
     let masters = 0..c.api.names().len();
     let mut things: Vec<Thing> = masters.clone().map(Thing::Ready).chain(masters.map(Thing::Write)).collect();
-    things.push(Thing::Nodes);
+    things.extend([Thing::Vip, Thing::Nodes]);
     things.push(Thing::Available("deployment", "web", "availableReplicas", 3));
     things.push(Thing::Available("statefulset", "member", "readyReplicas", 3));
+    things.push(Thing::Available("statefulset", "owner", "readyReplicas", 2));
     things.extend([Thing::Job, Thing::Cli]);
     for node in c.cluster.nodes() {
         things.extend([Thing::Web(node), Thing::Asks(node, Stream::ClusterIp), Thing::Asks(node, Stream::Dns)]);

@@ -7,7 +7,7 @@ use clap::Parser;
 use raftsman_chaos::cluster::Cluster;
 use raftsman_chaos::conduct::conduct;
 use raftsman_chaos::lab::Lab;
-use raftsman_chaos::report::{Model, page, summary};
+use raftsman_chaos::report::{FILE, Model, Run, overall, page, summary};
 use raftsman_chaos::schedule::{Schedule, find, generate, scenarios};
 use raftsman_chaos::verdicts::judge;
 use std::path::{Path, PathBuf};
@@ -16,8 +16,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+/// Every scenario, one after the other.
+const ALL: &str = "all";
+
 /// Kills anything, and says what became of it.
-#[derive(Parser)]
+#[derive(Parser, Clone)]
 #[command(name = "raftsman-chaos")]
 struct Options {
     /// How long things happen
@@ -26,7 +29,7 @@ struct Options {
     /// What the schedule is made from [default: a new one every time]
     #[arg(long)]
     seed: Option<u64>,
-    /// Which mixture (see --list)
+    /// Which mixture (see --list); all: each of them once, for so long, one after the other
     #[arg(long, default_value = "mixed")]
     scenario: String,
     /// List the scenarios and do nothing
@@ -38,7 +41,10 @@ struct Options {
     /// Do what this file says, not what a seed makes
     #[arg(long, value_name = "FILE")]
     replay: Option<PathBuf>,
-    /// Where report.html, schedule.yaml and, if something broke, the logs go
+    /// Add up the runs below these directories in one table, and do nothing else
+    #[arg(long, value_name = "DIR", num_args = 1..)]
+    summary: Vec<PathBuf>,
+    /// Where report.html, record.json, schedule.yaml and, if something broke, the logs go
     #[arg(long, value_name = "DIR", default_value = "/tmp/raftsman-chaos")]
     out: PathBuf,
     /// The local cluster's name
@@ -62,7 +68,7 @@ impl Options {
         }
         let Some(scenario) = find(&self.scenario) else {
             let names: Vec<&str> = scenarios().iter().map(|scenario| scenario.name).collect();
-            bail!("there is no scenario {:?}; there are {}", self.scenario, names.join(", "));
+            bail!("there is no scenario {:?}; there are {}, and {ALL}", self.scenario, names.join(", "));
         };
         if !(0.2..=24.0 * 60.0).contains(&self.minutes) {
             bail!("--minutes {}: say 0.2 to 1440", self.minutes);
@@ -120,12 +126,10 @@ fn keep_logs(cluster: &Cluster, out: &Path) -> Result<()> {
     Ok(())
 }
 
-async fn run(options: &Options, schedule: &Schedule) -> Result<bool> {
+async fn run(options: &Options, schedule: &Schedule, stop: Arc<AtomicBool>) -> Result<bool> {
     let binary = |variable: &str, default: &str| std::env::var_os(variable).unwrap_or_else(|| default.into()).into();
     let name = options.name.clone();
     let cluster = Cluster { name, raftsman: binary("RAFTSMAN", "raftsman"), kubectl: binary("KUBECTL", "kubectl") };
-    let stop = Arc::new(AtomicBool::new(false));
-    on_signals(&stop)?;
     let (images, disks, clocks) = (options.images(), schedule.breaks_disks(), schedule.moves_clocks());
     let lab = Arc::new(Lab::new(cluster.clone(), clocks)?);
     let up = Arc::clone(&lab);
@@ -162,11 +166,65 @@ fn tell(
     let model = Model::new(record, schedule, &judged, options.again(schedule));
     let report = options.out.join("report.html");
     std::fs::write(&report, page(&model))?;
+    std::fs::write(options.out.join(FILE), serde_json::to_string_pretty(&Run::of(&model))?)?;
     println!("\n{}\nreport: {}", summary(&model), report.display());
     if !model.passed() {
         keep_logs(cluster, &options.out)?;
     }
     Ok(model.passed())
+}
+
+/// One run: it is judged, and everything holds.
+async fn one(options: &Options, stop: Arc<AtomicBool>) -> Result<bool> {
+    let schedule = options.schedule()?;
+    let text = serde_yaml::to_string(&schedule).context("the schedule")?;
+    std::fs::create_dir_all(&options.out).with_context(|| options.out.display().to_string())?;
+    std::fs::write(options.out.join("schedule.yaml"), text)?;
+    println!("{} faults in {} s; again: {}", schedule.steps.len(), schedule.seconds, options.again(&schedule));
+    run(options, &schedule, stop).await
+}
+
+/// Every scenario once: each is judged, and everything holds.
+async fn every(options: &Options, stop: Arc<AtomicBool>) -> Result<bool> {
+    if options.keep {
+        bail!("--keep: of one scenario only, for each begins with a cluster of its own");
+    }
+    let mut passed = true;
+    for scenario in scenarios() {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        println!("\n== {}: {}", scenario.name, scenario.about);
+        let own =
+            Options { scenario: scenario.name.to_owned(), out: options.out.join(scenario.name), ..options.clone() };
+        // One that could not be run is no reason not to run the others.
+        passed &= one(&own, Arc::clone(&stop)).await.unwrap_or_else(|error| {
+            eprintln!("{}: {error:#}", scenario.name);
+            false
+        });
+    }
+    println!("\n{}", overall(&kept(std::slice::from_ref(&options.out))?));
+    Ok(passed)
+}
+
+/// The runs that were kept in these directories and below.
+fn kept(dirs: &[PathBuf]) -> Result<Vec<Run>> {
+    let (mut runs, mut open) = (Vec::new(), dirs.to_vec());
+    while let Some(dir) = open.pop() {
+        for entry in std::fs::read_dir(&dir).with_context(|| dir.display().to_string())?.flatten() {
+            let path = entry.path();
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                open.push(path);
+            } else if entry.file_name() == FILE {
+                let text = std::fs::read_to_string(&path)?;
+                runs.push(serde_json::from_str(&text).with_context(|| path.display().to_string())?);
+            }
+        }
+    }
+    if runs.is_empty() {
+        bail!("there is no {FILE} in these directories: a run of raftsman-chaos leaves one in its --out");
+    }
+    Ok(runs)
 }
 
 #[tokio::main]
@@ -178,16 +236,19 @@ async fn main() -> Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let schedule = options.schedule()?;
-    let text = serde_yaml::to_string(&schedule).context("the schedule")?;
-    if options.print {
-        print!("{text}");
+    if !options.summary.is_empty() {
+        println!("{}", overall(&kept(&options.summary)?));
         return Ok(ExitCode::SUCCESS);
     }
-    std::fs::create_dir_all(&options.out).with_context(|| options.out.display().to_string())?;
-    std::fs::write(options.out.join("schedule.yaml"), text)?;
-    println!("{} faults in {} s; again: {}", schedule.steps.len(), schedule.seconds, options.again(&schedule));
-    match run(&options, &schedule).await {
+    if options.print {
+        print!("{}", serde_yaml::to_string(&options.schedule()?).context("the schedule")?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    on_signals(&stop)?;
+    let all = options.scenario == ALL && options.replay.is_none();
+    let passed = if all { every(&options, stop).await } else { one(&options, stop).await };
+    match passed {
         Ok(true) => Ok(ExitCode::SUCCESS),
         Ok(false) => Ok(ExitCode::FAILURE),
         Err(error) => {

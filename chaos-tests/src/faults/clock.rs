@@ -1,6 +1,6 @@
-//! A master's wall clock jumps, and jumps back.
+//! A host's wall clock jumps, and jumps back.
 
-use super::{Fault, touch};
+use super::{Fault, NothingToHit, touch_process};
 use crate::lab::{Lab, Part};
 use crate::record::Touch;
 use anyhow::{Context, Result};
@@ -18,8 +18,8 @@ impl Fault for ClockJump {
     }
 
     fn touch(&self) -> Touch {
-        // Whoever has a wrong time may refuse certificates and tokens.
-        touch(&[&self.host])
+        // Whoever has a wrong time may refuse certificates and tokens, and be refused.
+        touch_process(&self.host)
     }
 
     fn parts(&self) -> BTreeSet<(String, Part)> {
@@ -27,7 +27,11 @@ impl Fault for ClockJump {
     }
 
     fn inject(&mut self, lab: &Lab) -> Result<()> {
-        lab.clocks.as_ref().context("the masters do not run with clocks of their own")?.set(&self.host, self.seconds)
+        let clocks = lab.clocks.as_ref().context("the hosts do not run with clocks of their own")?;
+        if !lab.obeys_clock(&self.host) {
+            return Err(NothingToHit(format!("{} does not run with a clock of its own", self.host)).into());
+        }
+        clocks.set(&self.host, self.seconds)
     }
 
     fn heal(&mut self, lab: &Lab) -> Result<()> {

@@ -1,6 +1,6 @@
-//! A master's disk is slow, full, read-only, hangs, or fails.
+//! A host's disk is slow, full, read-only, hangs, or fails.
 
-use super::{Fault, touch};
+use super::{Fault, on_disk, touch};
 use crate::lab::{Lab, Part, run, try_run};
 use crate::record::Touch;
 use anyhow::{Context, Result};
@@ -99,6 +99,8 @@ impl Fault for Disk {
     fn parts(&self) -> BTreeSet<(String, Part)> {
         let parts: &[Part] = match self.what {
             What::Slow(_) | What::Full => &[Part::Disk],
+            // Its pods go with it.
+            _ if self.host.starts_with('n') => &Part::ALL,
             // The process is started again, or waits in the kernel and cannot even die.
             What::ReadOnly | What::Hung | What::Failed => &[Part::Disk, Part::Process],
         };
@@ -106,6 +108,7 @@ impl Fault for Disk {
     }
 
     fn inject(&mut self, lab: &Lab) -> Result<()> {
+        on_disk(lab, &self.host)?;
         self.done = true;
         match self.what {
             What::Slow(iops) => self.throttle(lab, iops),
@@ -170,5 +173,7 @@ mod tests {
         let parts = |what| Disk::new("m1".to_owned(), what).parts();
         assert!(parts(What::Hung).contains(&("m1".to_owned(), Part::Process)));
         assert!(!parts(What::Full).contains(&("m1".to_owned(), Part::Process)));
+        let node = Disk::new("n1".to_owned(), What::ReadOnly).parts();
+        assert!(node.contains(&("n1".to_owned(), Part::Pods)), "a node is ended with all its pods");
     }
 }

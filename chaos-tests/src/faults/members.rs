@@ -30,6 +30,10 @@ impl Fault for Transfer {
         Part::of(&[&self.to], &[Part::Process, Part::Link])
     }
 
+    fn lasts(&self) -> bool {
+        false
+    }
+
     fn asks(&self) -> bool {
         true
     }
@@ -131,8 +135,12 @@ impl Fault for Replaced {
         Part::of(&[&self.host], &Part::ALL)
     }
 
-    fn patience(&self) -> Duration {
-        WAIT
+    fn patience(&self) -> Option<Duration> {
+        Some(WAIT)
+    }
+
+    fn lasts(&self) -> bool {
+        false
     }
 
     fn asks(&self) -> bool {

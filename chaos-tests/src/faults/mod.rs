@@ -36,9 +36,14 @@ pub trait Fault: Send {
     /// What it takes in hand, for itself alone.
     fn parts(&self) -> BTreeSet<(String, Part)>;
 
-    /// How long it waits until nobody else has that in hand.
-    fn patience(&self) -> Duration {
-        Duration::ZERO
+    /// How long it waits until nobody else has that in hand; `None`: as long as it would last.
+    fn patience(&self) -> Option<Duration> {
+        None
+    }
+
+    /// It goes on until it is healed; else it is over once it was done.
+    fn lasts(&self) -> bool {
+        true
     }
 
     /// The cluster itself is asked to do it, which may refuse while other faults disturb it.
@@ -71,6 +76,14 @@ impl fmt::Display for NothingToHit {
 
 impl std::error::Error for NothingToHit {}
 
+/// Of a host whose directory is on its own disk.
+fn on_disk(lab: &Lab, host: &str) -> Result<()> {
+    match lab.on_disk(host) {
+        true => Ok(()),
+        false => Err(NothingToHit(format!("{host} was replaced, and is not on its disk any more")).into()),
+    }
+}
+
 /// The fault of a step. `named` tells who a [`Who`] is now; `number` is the step's own.
 ///
 /// # Errors
@@ -93,7 +106,7 @@ pub fn build(spec: &Spec, number: usize, named: &dyn Fn(&Who) -> Result<String>)
         Spec::PauseGuard { who, pick } => pod(Target::Guard, Signal::SIGSTOP, who, *pick)?,
         Spec::HostLoss { who } => Box::new(host::HostLoss { host: named(who)? }),
         Spec::Unplug { who } => Box::new(host::Unplug { host: named(who)? }),
-        Spec::PowerCut { who } => Box::new(power::PowerCut { hosts: all(who)? }),
+        Spec::PowerCut { who } => Box::new(power::PowerCut::of(all(who)?)),
         Spec::Partition { from, to, one_way } => {
             Box::new(partition::Partition::new(number, all(from)?, all(to)?, *one_way))
         }
@@ -111,7 +124,8 @@ pub fn build(spec: &Spec, number: usize, named: &dyn Fn(&Who) -> Result<String>)
         Spec::ReadOnlyDisk { who } => Box::new(disk::Disk::new(named(who)?, disk::What::ReadOnly)),
         Spec::HungDisk { who } => Box::new(disk::Disk::new(named(who)?, disk::What::Hung)),
         Spec::FailedDisk { who } => Box::new(disk::Disk::new(named(who)?, disk::What::Failed)),
-        Spec::Starve { who, percent } => Box::new(cpu::Starve { host: named(who)?, percent: *percent }),
+        Spec::Starve { who, percent } => Box::new(cpu::Starve::process(named(who)?, *percent)),
+        Spec::StarveHost { who, percent } => Box::new(cpu::Starve::host(named(who)?, *percent)),
         Spec::ClockJump { who, seconds } => Box::new(clock::ClockJump { host: named(who)?, seconds: *seconds }),
         Spec::ExpiredCertificate { who } => Box::new(certificate::Expired::new(named(who)?)),
         Spec::RollingRestart => Box::new(rolling::RollingRestart),

@@ -40,8 +40,9 @@ fn alone(from: &[String], to: &[String]) -> Touch {
     let weight = |side: &[String]| (masters(side), side.len());
     let lesser = if !to.is_empty() && weight(to) < weight(from) { to } else { from };
     let hosts: Vec<&str> = lesser.iter().map(String::as_str).collect();
-    let api = masters(from) + masters(to) > 0;
-    Touch { api, ..touch(&hosts) }
+    // Nodes that masters do not hear disturb no master.
+    let touch = touch(&hosts);
+    Touch { api: touch.api || (masters(from) > 0 && masters(to) > 0), ..touch }
 }
 
 /// Hosts that do not hear each other.
@@ -165,6 +166,8 @@ mod tests {
         assert_eq!(alone("m1 n1 n2 n3", "m2 m3"), "m1 n1 n2 n3");
         assert_eq!(alone("m2 m3", "m1 n1 n2 n3"), "m1 n1 n2 n3");
         assert_eq!(alone("n2", "m1 m2 m3"), "n2");
+        let api = |from: &str, to: &str| Partition::new(1, hosts(from), hosts(to), true).touch().api;
+        assert!(!api("m1 m2 m3", "n2") && api("m1", "m1 m2 m3 n1 n2 n3") && api("m1 m2 m3 n1 n2 n3", "m2"));
         assert_eq!(alone("m1 m2 m3 n1 n2 n3", "m2"), "m2");
         let one_way = Partition::new(1, hosts("m1 m2 m3 n1 n2 n3"), hosts("m2"), true).touch();
         assert_eq!(one_way.hosts.into_iter().collect::<Vec<_>>(), ["m2"]);

@@ -28,8 +28,12 @@ impl Fault for RollingRestart {
         Part::of(&HOSTS, &Part::ALL)
     }
 
-    fn patience(&self) -> Duration {
-        WAIT
+    fn patience(&self) -> Option<Duration> {
+        Some(WAIT)
+    }
+
+    fn lasts(&self) -> bool {
+        false
     }
 
     fn asks(&self) -> bool {

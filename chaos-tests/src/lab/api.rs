@@ -1,14 +1,15 @@
 //! Requests to one master, without moving on to another: what a test needs to know who said what.
 
 use crate::cluster::Cluster;
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use futures::AsyncBufRead;
 use futures::AsyncBufReadExt as _;
 use futures::io::Lines;
 use http::{Method, Request};
-use kube::client::Body;
+use kube::client::{Body, ClientBuilder};
+use kube::{Client, Config};
 use raftsman_cli::connect::{Cluster as Connection, Unanswered};
-use raftsman_cli::kubeconfig::Target;
+use raftsman_cli::kubeconfig::{Access, Target};
 use serde_json::Value;
 use std::pin::Pin;
 use std::time::Duration;
@@ -21,6 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(8);
 pub struct Api {
     connection: Connection,
     names: Vec<String>,
+    /// To whoever has the virtual address.
+    address: Config,
 }
 
 /// What became of a request.
@@ -44,14 +47,26 @@ impl Api {
     /// It cannot be read.
     pub async fn open(cluster: &Cluster) -> Result<Self> {
         let kubeconfig = Some(cluster.dir().join("admin.kubeconfig"));
-        let connection = Connection::open(&Target { kubeconfig, ..Target::default() }).await?;
+        let access = Access::find(&Target { kubeconfig, ..Target::default() }).await?;
+        let connection = Connection::of(&access)?;
         let mut names = Vec::new();
         for server in connection.masters().servers() {
             let host = server.host().unwrap_or_default();
             let named = cluster.masters().into_iter().find(|name| cluster.address(name).is_ok_and(|ip| ip == host));
             names.extend(named.map(str::to_owned));
         }
-        Ok(Self { connection, names })
+        let host = access.config.cluster_url.host().unwrap_or_default();
+        let of_a_master = |name: &&str| cluster.address(name).is_ok_and(|ip| ip == host);
+        ensure!(!cluster.masters().iter().any(of_a_master), "the kubeconfig knows no virtual address");
+        Ok(Self { connection, names, address: access.config })
+    }
+
+    /// A client of the virtual address, without a connection yet.
+    ///
+    /// # Errors
+    /// The credentials do not serve.
+    pub fn at_address(&self) -> Result<Client> {
+        Ok(ClientBuilder::try_from(self.address.clone())?.build())
     }
 
     /// Their names, in the order of their numbers here.
@@ -61,38 +76,10 @@ impl Api {
 
     /// Asks one.
     pub async fn ask(&self, at: usize, method: Method, path: &str, body: Option<&Value>) -> Answer {
-        let sent = async {
-            let Some(client) = self.connection.masters().client(at) else {
-                return Answer::NotSent("there is no such master".to_owned());
-            };
-            let mut request = Request::builder().method(&method).uri(path).header("accept", "application/json");
-            if body.is_some() {
-                let patch = method == Method::PATCH;
-                let kind = if patch { "application/merge-patch+json" } else { "application/json" };
-                request = request.header("content-type", kind);
-            }
-            let bytes = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
-            let Ok(request) = request.body(Body::from(bytes)) else {
-                return Answer::NotSent(format!("{path} is no path"));
-            };
-            let answer = match client.send(request).await {
-                Ok(answer) => answer,
-                Err(error) => {
-                    return match Unanswered::of(&error) {
-                        // Nobody listened, so nobody read it.
-                        why @ Unanswered::Refused => Answer::NotSent(why.to_string()),
-                        why => Answer::Lost(why.to_string()),
-                    };
-                }
-            };
-            let code = answer.status().as_u16();
-            match answer.into_body().collect_bytes().await {
-                Ok(bytes) => Answer::Said(code, serde_json::from_slice(&bytes).unwrap_or_else(|_| text(&bytes))),
-                Err(error) => Answer::Lost(format!("the answer broke off: {error}")),
-            }
-        };
-        let late = || Answer::Lost(format!("no answer within {} s", PATIENCE.as_secs()));
-        tokio::time::timeout(PATIENCE, sent).await.unwrap_or_else(|_| late())
+        match self.connection.masters().client(at) {
+            Some(client) => ask(client, method, path, body).await,
+            None => Answer::NotSent("there is no such master".to_owned()),
+        }
     }
 
     /// Reads from one; it must answer with success.
@@ -133,11 +120,49 @@ impl Api {
     }
 }
 
+/// Asks whomever a client is connected to.
+pub async fn ask(client: &Client, method: Method, path: &str, body: Option<&Value>) -> Answer {
+    let sent = async {
+        let mut request = Request::builder().method(&method).uri(path).header("accept", "application/json");
+        if body.is_some() {
+            let patch = method == Method::PATCH;
+            let kind = if patch { "application/merge-patch+json" } else { "application/json" };
+            request = request.header("content-type", kind);
+        }
+        let bytes = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
+        let Ok(request) = request.body(Body::from(bytes)) else {
+            return Answer::NotSent(format!("{path} is no path"));
+        };
+        let answer = match client.send(request).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                return match Unanswered::of(&error) {
+                    // Nobody listened, so nobody read it.
+                    why @ Unanswered::Refused => Answer::NotSent(why.to_string()),
+                    why => Answer::Lost(why.to_string()),
+                };
+            }
+        };
+        let code = answer.status().as_u16();
+        match answer.into_body().collect_bytes().await {
+            Ok(bytes) => Answer::Said(code, serde_json::from_slice(&bytes).unwrap_or_else(|_| text(&bytes))),
+            Err(error) => Answer::Lost(format!("the answer broke off: {error}")),
+        }
+    };
+    let late = || Answer::Lost(format!("no answer within {} s", PATIENCE.as_secs()));
+    tokio::time::timeout(PATIENCE, sent).await.unwrap_or_else(|_| late())
+}
+
 fn text(bytes: &[u8]) -> Value {
     Value::String(String::from_utf8_lossy(bytes).into_owned())
 }
 
 impl Answer {
+    /// It went over a connection.
+    pub fn sent(&self) -> bool {
+        !matches!(self, Self::NotSent(_))
+    }
+
     /// For people.
     pub fn words(&self) -> String {
         match self {

@@ -1,7 +1,7 @@
 //! Which part of which host a fault has in hand: two that work on the same part would undo each other's work.
 
 use parking_lot::{Condvar, Mutex};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -37,8 +37,18 @@ type Parts = BTreeSet<(String, Part)>;
 #[derive(Default)]
 struct State {
     taken: Parts,
-    /// Waited for: nobody else gets these.
-    reserved: Parts,
+    /// Waited for, by who came when: whoever comes later waits behind.
+    queue: BTreeMap<u64, Parts>,
+    /// Who comes next.
+    next: u64,
+}
+
+impl State {
+    /// A part that is in another's hand, or is waited for by one who came earlier.
+    fn busy(&self, parts: &Parts, turn: u64) -> Option<(String, Part)> {
+        let earlier = self.queue.range(..turn).map(|(_, waited)| waited);
+        earlier.chain([&self.taken]).find_map(|other| parts.intersection(other).next().cloned())
+    }
 }
 
 /// All that is in somebody's hands.
@@ -61,19 +71,19 @@ impl Claims {
     pub fn take(&self, parts: Parts, patience: Duration) -> Result<Claim, String> {
         let (state, freed) = &*self.shared;
         let mut state = state.lock();
-        let words = |(host, part): &(String, Part)| format!("another fault has {host} ({part:?}) in hand");
-        if let Some(both) = parts.intersection(&state.reserved).next() {
-            return Err(words(both));
-        }
         let end = Instant::now() + patience;
-        state.reserved.extend(parts.iter().cloned());
-        let mut busy = parts.intersection(&state.taken).next().cloned();
+        let turn = state.next;
+        state.next += 1;
+        state.queue.insert(turn, parts.clone());
+        let mut busy = state.busy(&parts, turn);
         while busy.is_some() && !freed.wait_until(&mut state, end).timed_out() {
-            busy = parts.intersection(&state.taken).next().cloned();
+            busy = state.busy(&parts, turn);
         }
-        state.reserved.retain(|part| !parts.contains(part));
-        if let Some(busy) = busy {
-            return Err(words(&busy));
+        state.queue.remove(&turn);
+        // Whoever is behind may have waited for this one alone.
+        freed.notify_all();
+        if let Some((host, part)) = busy {
+            return Err(format!("another fault has {host} ({part:?}) in hand"));
         }
         state.taken.extend(parts.iter().cloned());
         drop(state);
@@ -106,12 +116,19 @@ mod tests {
         let waiter = std::thread::spawn(move || {
             waiting.take(Part::of(&["m1", "m2"], &Part::ALL), Duration::from_secs(60)).is_ok()
         });
-        while claims.shared.0.lock().reserved.is_empty() {
+        while claims.shared.0.lock().queue.is_empty() {
             std::thread::yield_now();
         }
-        // What is waited for is nobody else's, though it is free.
+        // What is waited for is nobody else's, though it is free; who waits behind gets it after that.
         assert!(claims.take(Part::of(&["m2"], &[Part::Disk]), Duration::ZERO).is_err());
+        let behind = claims.clone();
+        let last =
+            std::thread::spawn(move || behind.take(Part::of(&["m2"], &[Part::Disk]), Duration::from_secs(60)).is_ok());
+        while claims.shared.0.lock().queue.len() < 2 {
+            std::thread::yield_now();
+        }
         drop(first);
+        assert!(last.join().is_ok_and(|got| got));
         assert!(waiter.join().is_ok_and(|got| got));
         assert!(claims.take(process(), Duration::ZERO).is_ok());
     }

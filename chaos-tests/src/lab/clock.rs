@@ -1,10 +1,19 @@
-//! Wall clocks that can be moved: libfaketime below each master, told by a file. Monotonic time and timers are untouched.
+//! Wall clocks that can be moved: libfaketime below each host's process, told by a file. Monotonic time and timers are untouched.
 
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 
 /// Debian's libfaketime, below each architecture's directory.
 const LIBRARY: &str = "faketime/libfaketimeMT.so.1";
+
+/// Names the file that a process obeys.
+const FILE: &str = "FAKETIME_TIMESTAMP_FILE";
+
+/// A process with this environment (`/proc/PID/environ`) has a clock that can be moved.
+pub(super) fn obeyed(environment: &[u8]) -> bool {
+    let named = |entry: &[u8]| entry.strip_prefix(FILE.as_bytes()).is_some_and(|rest| rest.starts_with(b"="));
+    environment.split(|byte| *byte == 0).any(named)
+}
 
 /// Where this machine has it: Debian names the directory for the architecture, as the processor's name and "linux-gnu".
 fn library() -> Option<PathBuf> {
@@ -51,17 +60,24 @@ impl Clocks {
         std::fs::rename(&new, self.file(host)).context("clock file")
     }
 
-    /// The environment of a host's process.
-    pub fn environment(&self, host: &str) -> Vec<(String, String)> {
-        [
-            ("LD_PRELOAD", self.library.to_string_lossy().into_owned()),
-            ("FAKETIME_TIMESTAMP_FILE", self.file(host).to_string_lossy().into_owned()),
-            ("FAKETIME_CACHE_DURATION", "1".to_owned()),
-            ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
-            ("FAKETIME_DONT_RESET", "1".to_owned()),
-            ("NO_FAKE_STAT", "1".to_owned()),
-        ]
-        .map(|(name, value)| (name.to_owned(), value))
-        .into()
+    /// The environment of a host's process, a variable a line.
+    pub fn environment(&self, host: &str) -> String {
+        let (library, file) = (self.library.display(), self.file(host));
+        format!(
+            "LD_PRELOAD={library}\n{FILE}={}\nFAKETIME_CACHE_DURATION=1\nFAKETIME_DONT_FAKE_MONOTONIC=1\n\
+             FAKETIME_DONT_RESET=1\nNO_FAKE_STAT=1\n",
+            file.display()
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_obeys_if_it_was_told_so_when_it_was_started() {
+        assert!(obeyed(b"HOME=/\0FAKETIME_TIMESTAMP_FILE=/run/m1\0LANG=C\0"));
+        assert!(!obeyed(b"HOME=/\0NO_FAKETIME_TIMESTAMP_FILE=x\0") && !obeyed(b""));
     }
 }

@@ -1,20 +1,24 @@
-//! A disk of its own for each master: an ext4 image on a loop device, below a link where the host's directory would be.
+//! A disk of its own for each host: an ext4 image on a loop device, below a link where the host's directory would be.
 //!
 //! The link keeps the mount out of the cluster's directory, so that a lost host does not lose its disk.
 
 use crate::lab::shell::{run, try_run};
 use anyhow::{Context, Result};
 use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// Large enough for a long run; sparse.
-const BYTES: u64 = 768 << 20;
+/// Large enough for a long run; sparse. Nodes have images and containers, too.
+const MASTER_BYTES: u64 = 768 << 20;
+const NODE_BYTES: u64 = 3 << 30;
+/// The host's directory on it: what cleans up below that must not meet the disk's own mount.
+const INSIDE: &str = "host";
 /// ext4's "go down" (EXT4_IOC_SHUTDOWN) with "do not flush the journal": what was not synced is lost. The ioctl is made by
 /// Debian's perl-base, which is always there.
 const GO_DOWN: &str =
     "open(my $d, '<', $ARGV[0]) or die $!; my $f = pack('L', 2); ioctl($d, 0x8004587D, $f) or die $!;";
 
-/// The disks of a cluster's masters.
+/// The disks of a cluster's hosts.
 #[derive(Debug, Clone)]
 pub struct Disks {
     root: PathBuf,
@@ -40,7 +44,14 @@ impl Disks {
         self.image(host).exists()
     }
 
-    /// Makes and mounts one, and a link to it at `dir`.
+    /// The host's directory is on it. That of a host which was replaced may be elsewhere.
+    pub fn holds(&self, host: &str, dir: &Path) -> bool {
+        let device = |path: &Path| std::fs::metadata(path).ok().map(|file| file.dev());
+        let own = device(dir);
+        own.is_some() && own == device(&self.mount_point(host))
+    }
+
+    /// Makes and mounts one, and a link at `dir` to a directory on it.
     ///
     /// # Errors
     /// What the system said.
@@ -48,13 +59,16 @@ impl Disks {
         let point = self.mount_point(host);
         std::fs::create_dir_all(&point)?;
         let image = self.image(host);
-        File::create(&image)?.set_len(BYTES).with_context(|| image.display().to_string())?;
+        let bytes = if host.starts_with('n') { NODE_BYTES } else { MASTER_BYTES };
+        File::create(&image)?.set_len(bytes).with_context(|| image.display().to_string())?;
         run("mkfs.ext4", &["-q", "-m0", "-E", "lazy_itable_init=1,lazy_journal_init=1,nodiscard", &text(&image)])?;
         self.mount(host)?;
+        let inside = point.join(INSIDE);
+        std::fs::create_dir(&inside).with_context(|| inside.display().to_string())?;
         if let Some(parent) = dir.parent() {
             std::fs::create_dir_all(parent)?;
         }
-        std::os::unix::fs::symlink(&point, dir).with_context(|| dir.display().to_string())
+        std::os::unix::fs::symlink(&inside, dir).with_context(|| dir.display().to_string())
     }
 
     /// Mounts it, on a new device: what pods still hold of an old mount is a file system that has gone down, and stays so.
@@ -131,4 +145,22 @@ impl Disks {
 
 fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_beside_the_disk_is_not_on_it() -> Result<()> {
+        let scratch = tempfile::tempdir()?;
+        let disks = Disks { root: scratch.path().join("disks") };
+        std::fs::create_dir_all(disks.mount_point("m1"))?;
+        let link = scratch.path().join("m1");
+        std::os::unix::fs::symlink(disks.mount_point("m1"), &link)?;
+        assert!(disks.holds("m1", &link));
+        // Another file system, and nothing at all.
+        assert!(!disks.holds("m1", Path::new("/proc")) && !disks.holds("m1", &scratch.path().join("m2")));
+        Ok(())
+    }
 }

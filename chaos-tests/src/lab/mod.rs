@@ -8,7 +8,7 @@ mod rules;
 mod shell;
 mod testbed;
 
-pub use api::{Answer, Api};
+pub use api::{Answer, Api, ask};
 pub use claims::{Claim, Claims, Part};
 pub use clock::Clocks;
 pub use disks::Disks;

@@ -1,12 +1,13 @@
 //! The cluster that is tested.
 
 use crate::cluster::Cluster;
-use crate::lab::{Claims, Clocks, Disks, Rules, try_run};
+use crate::lab::{Claims, Clocks, Disks, Rules, clock, try_run};
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Longest until a process that was killed has gone.
@@ -18,11 +19,11 @@ const GUARD: &str = "fence-guard";
 pub struct Lab {
     /// The cluster.
     pub cluster: Cluster,
-    /// Disks of masters.
+    /// Disks of hosts.
     pub disks: Disks,
     /// Links.
     pub rules: Rules,
-    /// Clocks of masters, if they can be moved.
+    /// Clocks of hosts, if they can be moved.
     pub clocks: Option<Clocks>,
     /// What faults have in hand.
     pub claims: Claims,
@@ -33,7 +34,7 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// For a cluster that does not exist yet. `clocks`: its masters get clocks that can be moved.
+    /// For a cluster that does not exist yet. `clocks`: its hosts get clocks that can be moved.
     ///
     /// # Errors
     /// There is one, or something that it needs is missing.
@@ -41,6 +42,11 @@ impl Lab {
         if cluster.dir().join("cluster.yaml").exists() {
             let name = &cluster.name;
             bail!("there is a cluster {name:?} already; `raftsman down --name {name}` removes it");
+        }
+        let version = Command::new(&cluster.kubectl).args(["version", "--client"]).output();
+        if !version.is_ok_and(|output| output.status.success()) {
+            let kubectl = cluster.kubectl.display();
+            bail!("{kubectl} does not run: install kubectl, or name it in the environment variable KUBECTL");
         }
         let clocks =
             clocks.then(|| Clocks::new(&PathBuf::from("/run/raftsman-clocks").join(&cluster.name))).transpose()?;
@@ -55,37 +61,52 @@ impl Lab {
         })
     }
 
-    /// Brings it up, from nothing. `disks`: its masters get disks of their own.
+    /// Brings it up, from nothing. `disks`: its hosts get disks of their own.
     ///
     /// # Errors
     /// What did not work; what was made stays until [`Lab::down`].
     pub fn up(&self, images: &Path, disks: bool) -> Result<()> {
         self.rules.begin()?;
         if let Some(clocks) = &self.clocks {
-            self.cluster.masters().iter().try_for_each(|host| clocks.set(host, 0))?;
+            std::fs::create_dir_all(self.cluster.dir())?;
+            for host in self.hosts() {
+                clocks.set(host, 0)?;
+                // Whoever starts the host's process gives it these.
+                let file = self.cluster.dir().join(format!("{host}.env"));
+                std::fs::write(&file, clocks.environment(host)).with_context(|| file.display().to_string())?;
+            }
         }
         if disks {
             // Of a run that did not come to its end.
             self.disks.remove();
-            for host in self.cluster.masters() {
+            for host in self.hosts() {
                 self.disks.make(host, &self.cluster.dir().join(host)).with_context(|| format!("a disk for {host}"))?;
             }
         }
         self.raftsman(&format!("up --name {} --no-sample --image-dir {}", self.cluster.name, images.display()))?;
         if disks {
-            for host in self.cluster.masters() {
+            for host in self.hosts() {
                 // What it was installed with is on the disk, as on any machine.
                 self.disks.sync(host)?;
             }
         }
-        // With a clock of their own from now on.
-        if self.clocks.is_some() {
-            for host in self.cluster.masters() {
-                self.stop(host)?;
-                self.start(host)?;
-            }
-        }
         Ok(())
+    }
+
+    /// Those that stay from the beginning to the end.
+    pub fn hosts(&self) -> impl Iterator<Item = &'static str> + use<> {
+        self.cluster.masters().into_iter().chain(self.cluster.nodes())
+    }
+
+    /// A host's directory is on its own disk.
+    pub fn on_disk(&self, host: &str) -> bool {
+        self.disks.holds(host, &self.cluster.dir().join(host))
+    }
+
+    /// A host's process obeys the host's clock, however it was started.
+    pub fn obeys_clock(&self, host: &str) -> bool {
+        let environment = self.pid(host).and_then(|pid| std::fs::read(format!("/proc/{pid}/environ")).ok());
+        environment.is_some_and(|environment| clock::obeyed(&environment))
     }
 
     /// Our own command line for what changes the cluster as a whole, one command at a time.
@@ -106,22 +127,12 @@ impl Lab {
         self.cluster.host(verb, host)
     }
 
-    /// `raftsman host start HOST`, with the host's clock.
+    /// `raftsman host start HOST`.
     ///
     /// # Errors
     /// It fails.
     pub fn start(&self, host: &str) -> Result<()> {
-        let _one = self.hosts.lock();
-        let line = format!("host start --name {} {host}", self.cluster.name);
-        let mut command = self.cluster.raftsman_command(&line);
-        if let Some(clocks) = self.clocks.as_ref().filter(|_| host.starts_with('m')) {
-            command.envs(clocks.environment(host));
-        }
-        let output = command.output().context("raftsman")?;
-        if !output.status.success() {
-            bail!("raftsman {line}: {}", String::from_utf8_lossy(&output.stderr).trim());
-        }
-        Ok(())
+        self.host("start", host)
     }
 
     /// `raftsman host stop HOST`.
@@ -223,7 +234,7 @@ impl Lab {
         let mut failed = Vec::new();
         let mut note = |what: Result<()>| failed.extend(what.err().map(|error| format!("{error:#}")));
         note(self.rules.begin());
-        for host in self.cluster.masters().into_iter().chain(self.cluster.nodes()) {
+        for host in self.hosts() {
             for what in ["loss", "double"] {
                 self.rules.clear(host, what);
             }

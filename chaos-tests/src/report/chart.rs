@@ -17,7 +17,7 @@ pub(super) fn escape(text: &str) -> String {
 fn colour(kind: &str) -> &'static str {
     match kind {
         "kill" | "terminate" | "host-loss" | "power-cut" | "unplug" => "#c2410c",
-        "pause" | "starve" | "clock-jump" | "expired-certificate" => "#a16207",
+        "pause" | "starve" | "starve-host" | "clock-jump" | "expired-certificate" => "#a16207",
         "partition" | "flap" | "loss" | "duplicate" | "delay" | "slow-link" => "#1d4ed8",
         "slow-disk" | "full-disk" | "read-only-disk" | "hung-disk" | "failed-disk" => "#7e22ce",
         word if ["container", "supervisor", "guard"].iter().any(|part| word.ends_with(part)) => "#be185d",

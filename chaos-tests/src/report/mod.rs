@@ -3,12 +3,16 @@
 
 mod chart;
 mod html;
+mod kept;
 mod model;
+mod overall;
 mod recovery;
 mod terminal;
 
 pub use html::page;
+pub use kept::{FILE, KeptRequests, KeptTimes, KeptVerdict, Run};
 pub use model::{Model, Second};
+pub use overall::overall;
 pub use recovery::{Recovery, recoveries};
 pub use terminal::summary;
 

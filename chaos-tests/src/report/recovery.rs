@@ -44,6 +44,10 @@ pub fn recoveries(record: &Record) -> Vec<Recovery> {
             let hit = format!("leader hit ({}{alone})", span.kind);
             add(format!("{hit} to the next acknowledged write"), times::outage(record, span).time());
             add(format!("{hit} to a new pod created and bound"), times::at_work(record, number, span).time());
+            if !alone.is_empty() {
+                let failed = times::address(record, span).time();
+                add(format!("{hit} to the last request by virtual address that failed"), failed);
+            }
         } else if span.touch.api && span.kind == "power-cut" {
             let healed = span.until.and_then(|until| next_write(record, until));
             add("power back to the next acknowledged write".to_owned(), healed);

@@ -15,7 +15,7 @@ pub fn summary(model: &Model<'_>) -> String {
     }
     lines.push(String::new());
     let row = |what: &str, cells: [String; 4]| {
-        format!("{what:<58} {:>7} {:>9} {:>9} {:>9}", cells[0], cells[1], cells[2], cells[3])
+        format!("{what:<84} {:>7} {:>9} {:>9} {:>9}", cells[0], cells[1], cells[2], cells[3])
     };
     lines.push(row("recovery", ["times", "p50", "p99", "worst"].map(str::to_owned)));
     for one in &model.recoveries {

@@ -12,7 +12,7 @@ fn s(seconds: f64) -> Duration {
 
 fn write(at: f64, took: f64, error: Option<&str>) -> Request {
     let error = error.map(str::to_owned);
-    Request { stream: Stream::Write, through: "m1".to_owned(), at: s(at), took: s(took), error }
+    Request { stream: Stream::Write, through: "m1".to_owned(), keeps: None, at: s(at), took: s(took), error }
 }
 
 fn record() -> Record {
@@ -21,6 +21,7 @@ fn record() -> Record {
         kind: "kill".to_owned(),
         what: "SIGKILL to the master on m1 <&>".to_owned(),
         leader: true,
+        silences: true,
         begun: s(5.0),
         from: s(5.0),
         until: Some(s(9.0)),
@@ -85,4 +86,25 @@ fn the_page_stands_alone_and_says_everything() {
     assert!(!page.contains("<script") && !page.contains("href=") && !page.contains("src="));
     let summary = summary(&model);
     assert!(summary.contains("again:  scripts/chaos.sh --seed 3") && summary.contains("BROKEN  every workload worked"));
+}
+
+#[test]
+fn many_runs_are_added_up_in_one_table() {
+    let (record, schedule) = (record(), schedule());
+    let judged = judge(&record);
+    let one = Run::of(&Model::new(&record, &schedule, &judged, "again".to_owned()));
+    let text = serde_json::to_string(&one).unwrap();
+    assert_eq!(serde_json::from_str::<Run>(&text).unwrap(), one);
+    assert_eq!((one.leader_kills, one.leader_hits, one.node_losses, one.faults), (1, 1, 0, 1));
+    let mut good = Run { scenario: "power".to_owned(), ..one.clone() };
+    good.verdicts.iter_mut().for_each(|verdict| verdict.holds = true);
+    let table = overall(&[one.clone(), one, good]);
+    let line = |begin: &str| table.lines().find(|line| line.starts_with(begin)).unwrap_or_default().to_owned();
+    assert!(line("leader-kills").split_whitespace().take(4).eq(["leader-kills", "2", "0.7", "2"]), "{table}");
+    assert!(line("leader-kills").contains("BROKEN (seed 3)") && line("power").contains("hold"), "{table}");
+    assert_eq!(line("1 of 3 runs hold"), "1 of 3 runs hold, 1.0 minutes, 3 faults");
+    assert_eq!(line("3 leaders hit"), "3 leaders hit, 3 of them killed; 0 nodes lost");
+    let times = line("leader hit (kill, alone) to the next acknowledged write");
+    assert!(times.split_whitespace().rev().take(7).eq(["ms", "600", "ms", "600", "ms", "600", "3"]), "{times}");
+    assert!(line("writes ").split_whitespace().eq(["writes", "15", "3", "3"]), "{table}");
 }

@@ -99,17 +99,28 @@ fn cook(recipe: Recipe, rng: &mut StdRng, at: u64, hold: u64) -> Vec<Step> {
             to: MASTERS.iter().map(|host| Who::of(host)).collect(),
             one_way: false,
         }),
+        Recipe::FlapNode => {
+            let period_ms = rng.random_range(300..3000);
+            one(Spec::Flap { from: vec![node], to: everyone(), period_ms })
+        }
+        Recipe::OneWayNode => one(Spec::Partition {
+            from: MASTERS.iter().map(|host| Who::of(host)).collect(),
+            to: vec![node],
+            one_way: true,
+        }),
         Recipe::Loss => one(Spec::Loss { who: any, percent: rng.random_range(5..40) }),
         Recipe::Duplicate => one(Spec::Duplicate { who: any, percent: rng.random_range(10..60) }),
         Recipe::Delay => one(Spec::Delay { who: any, ms: rng.random_range(5..120) }),
         Recipe::SlowLink => one(Spec::SlowLink { who: any, kbit: rng.random_range(500..4000) }),
-        Recipe::SlowDisk => one(Spec::SlowDisk { who: master, iops: rng.random_range(10..80) }),
-        Recipe::FullDisk => one(Spec::FullDisk { who: master }),
-        Recipe::ReadOnlyDisk => one(Spec::ReadOnlyDisk { who: master }),
+        Recipe::SlowDisk => one(Spec::SlowDisk { who: any, iops: rng.random_range(10..80) }),
+        Recipe::FullDisk => one(Spec::FullDisk { who: any }),
+        Recipe::ReadOnlyDisk => one(Spec::ReadOnlyDisk { who: any }),
         Recipe::HungDisk => one(Spec::HungDisk { who: master }),
         Recipe::FailedDisk => one(Spec::FailedDisk { who: master }),
         Recipe::PowerCutOne => one(Spec::PowerCut { who: vec![master] }),
         Recipe::PowerCutAll => one(Spec::PowerCut { who: MASTERS.iter().map(|host| Who::of(host)).collect() }),
+        Recipe::PowerCutNode => one(Spec::PowerCut { who: vec![node] }),
+        Recipe::PowerCutCluster => one(Spec::PowerCut { who: everyone() }),
         Recipe::PowerCutOutvoted => outvoted(rng, at, hold),
         Recipe::AllMastersKilled => MASTERS
             .iter()
@@ -117,9 +128,10 @@ fn cook(recipe: Recipe, rng: &mut StdRng, at: u64, hold: u64) -> Vec<Step> {
             .collect(),
         Recipe::StarveMaster => one(Spec::Starve { who: master, percent: rng.random_range(2..10) }),
         Recipe::StarveAgent => one(Spec::Starve { who: node, percent: rng.random_range(2..10) }),
+        Recipe::StarveHost => one(Spec::StarveHost { who: node, percent: rng.random_range(5..20) }),
         Recipe::ClockJump => {
             let far = rng.random_range(1..7200);
-            one(Spec::ClockJump { who: master, seconds: if rng.random_bool(0.5) { far } else { -far } })
+            one(Spec::ClockJump { who: any, seconds: if rng.random_bool(0.5) { far } else { -far } })
         }
         Recipe::ExpiredMaster => one(Spec::ExpiredCertificate { who: master }),
         Recipe::ExpiredNode => short(9_000, Spec::ExpiredCertificate { who: node }),

@@ -44,6 +44,10 @@ pub enum Recipe {
     OneWay,
     FlapMaster,
     NodesWithoutMasters,
+    /// A node that hears and is heard now and then.
+    FlapNode,
+    /// A node whose words arrive, and who hears no answer.
+    OneWayNode,
     Loss,
     Duplicate,
     Delay,
@@ -57,11 +61,17 @@ pub enum Recipe {
     PowerCutOne,
     /// All do, at the same moment.
     PowerCutAll,
+    /// One node does.
+    PowerCutNode,
+    /// Masters and nodes, all at the same moment.
+    PowerCutCluster,
     /// A follower that heard nothing for a while decides with one that lost its power.
     PowerCutOutvoted,
     AllMastersKilled,
     StarveMaster,
     StarveAgent,
+    /// A node with everything on it.
+    StarveHost,
     ClockJump,
     ExpiredMaster,
     ExpiredNode,
@@ -109,6 +119,8 @@ const LINKS: &[(u32, Recipe)] = &[
     (2, OneWay),
     (2, FlapMaster),
     (1, NodesWithoutMasters),
+    (1, FlapNode),
+    (1, OneWayNode),
     (2, Loss),
     (1, Duplicate),
     (2, Delay),
@@ -117,9 +129,10 @@ const LINKS: &[(u32, Recipe)] = &[
 const DISKS: &[(u32, Recipe)] =
     &[(3, SlowDisk), (2, FullDisk), (2, ReadOnlyDisk), (2, HungDisk), (2, FailedDisk), (3, PowerCutOne)];
 const REST: &[(u32, Recipe)] =
-    &[(3, StarveMaster), (2, StarveAgent), (2, Transfer), (1, ExpiredMaster), (1, ExpiredNode)];
+    &[(3, StarveMaster), (2, StarveAgent), (2, StarveHost), (2, Transfer), (1, ExpiredMaster), (1, ExpiredNode)];
 
-const POWER: &[(u32, Recipe)] = &[(1, PowerCutOne), (2, PowerCutAll), (3, PowerCutOutvoted)];
+const POWER: &[(u32, Recipe)] =
+    &[(1, PowerCutOne), (2, PowerCutAll), (3, PowerCutOutvoted), (1, PowerCutNode), (2, PowerCutCluster)];
 const CLOCKS: &[(u32, Recipe)] = &[(1, ClockJump)];
 const MEMBERS: &[(u32, Recipe)] =
     &[(2, AddMaster), (2, ReplaceMaster), (1, AddNode), (1, RollingRestart), (1, Transfer)];
@@ -159,17 +172,17 @@ pub fn scenarios() -> &'static [Scenario] {
         },
         Scenario {
             name: "disks",
-            about: "slow, full, read-only, hanging and failing disks of masters",
+            about: "slow, full, read-only, hanging and failing disks of masters, some of nodes",
             lanes: &[Lane { recipes: DISKS, gap: (7, 12), hold: (5, 12) }],
         },
         Scenario {
             name: "power",
-            about: "power cuts that lose what was not synced: one master, all, the right ones",
+            about: "power cuts that lose what was not synced: one host, all masters, the right ones, all six hosts at once",
             lanes: &[Lane { recipes: POWER, gap: (9, 14), hold: (3, 7) }],
         },
         Scenario {
             name: "clocks",
-            about: "wall clocks of masters that jump, while leaders are killed",
+            about: "wall clocks that jump, while leaders are killed",
             lanes: &[
                 Lane { recipes: CLOCKS, gap: (4, 8), hold: (8, 16) },
                 Lane { recipes: &[(1, KillLeader)], gap: (15, 25), hold: (3, 6) },

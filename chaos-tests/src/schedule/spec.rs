@@ -62,7 +62,7 @@ pub enum Spec {
     PauseContainer { who: Who, pick: u64 },
     /// Everything on a host is gone, network and all; started again to heal.
     HostLoss { who: Who },
-    /// The same to some masters at once, and their disks forget what was not synced.
+    /// The same to some hosts at once, and their disks forget what was not synced.
     PowerCut { who: Vec<Who> },
     /// Nothing passes from one side to the other.
     Partition { from: Vec<Who>, to: Vec<Who>, one_way: bool },
@@ -78,19 +78,21 @@ pub enum Spec {
     Delay { who: Who, ms: u64 },
     /// A host's link carries so much.
     SlowLink { who: Who, kbit: u32 },
-    /// A master's disk does so many writes a second.
+    /// A host's disk does so many writes a second.
     SlowDisk { who: Who, iops: u32 },
-    /// Nothing fits on a master's disk any more.
+    /// Nothing fits on a host's disk any more.
     FullDisk { who: Who },
-    /// A master's disk has become read-only.
+    /// A host's disk has become read-only.
     ReadOnlyDisk { who: Who },
-    /// Every write to a master's disk hangs.
+    /// Every write to a host's disk hangs.
     HungDisk { who: Who },
-    /// Every call to a master's disk fails (EIO).
+    /// Every call to a host's disk fails (EIO).
     FailedDisk { who: Who },
     /// A host's process gets so much of one processor.
     Starve { who: Who, percent: u32 },
-    /// A master's wall clock is wrong by so many seconds.
+    /// Everything on a host gets so much of one processor, its pods and their supervisors, too.
+    StarveHost { who: Who, percent: u32 },
+    /// A host's wall clock is wrong by so many seconds.
     ClockJump { who: Who, seconds: i64 },
     /// A host starts with a certificate of yesterday.
     ExpiredCertificate { who: Who },
@@ -114,6 +116,22 @@ impl Spec {
     }
 }
 
+impl Spec {
+    /// Whom it hits says nothing more to any other host, from its beginning on: what is promised of a leader that is lost
+    /// is promised after these.
+    pub fn silences(&self) -> bool {
+        match self {
+            Self::Kill { .. }
+            | Self::Pause { .. }
+            | Self::HostLoss { .. }
+            | Self::Unplug { .. }
+            | Self::PowerCut { .. } => true,
+            Self::Partition { one_way, .. } => !one_way,
+            _ => false,
+        }
+    }
+}
+
 impl Schedule {
     /// A node is away for so long that its identities must be given away: longer than the fencing deadline and what its
     /// leader waits beyond that, on a machine that has too much to do.
@@ -126,12 +144,12 @@ impl Schedule {
         })
     }
 
-    /// Masters must run with a clock that can be moved.
+    /// Hosts must run with a clock that can be moved.
     pub fn moves_clocks(&self) -> bool {
         self.steps.iter().any(|step| matches!(step.fault, Spec::ClockJump { .. }))
     }
 
-    /// Masters must have disks of their own.
+    /// Hosts must have disks of their own.
     pub fn breaks_disks(&self) -> bool {
         let breaks = |fault: &Spec| {
             matches!(

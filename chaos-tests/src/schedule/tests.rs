@@ -44,7 +44,7 @@ fn every_kind_of_fault_happens_in_some_scenario() {
             kinds.extend(generate(scenario, seed, 900).steps.iter().map(|step| step.fault.kind()));
         }
     }
-    assert_eq!(kinds.len(), 34, "{kinds:?}");
+    assert_eq!(kinds.len(), 35, "{kinds:?}");
     assert!(!kinds.contains(""));
 }
 
@@ -52,9 +52,34 @@ fn every_kind_of_fault_happens_in_some_scenario() {
 fn the_written_schedule_has_every_kind() {
     let written: Schedule = serde_yaml::from_str(include_str!("../../every-fault.yaml")).unwrap();
     let kinds: BTreeSet<String> = written.steps.iter().map(|step| step.fault.kind()).collect();
-    assert_eq!(kinds.len(), 34, "{kinds:?}");
+    assert_eq!(kinds.len(), 35, "{kinds:?}");
     assert!(written.breaks_disks() && written.moves_clocks());
     assert!(written.steps.iter().all(|step| step.at_ms + step.for_ms <= written.seconds * 1000));
+}
+
+#[test]
+fn the_other_written_schedule_has_what_the_short_scenario_lacks() {
+    let written: Schedule = serde_yaml::from_str(include_str!("../../rest.yaml")).unwrap();
+    let short = find("short").unwrap();
+    let kinds = |schedule: &Schedule| schedule.steps.iter().map(|step| step.fault.kind()).collect::<BTreeSet<_>>();
+    let known: BTreeSet<String> = (0..40).flat_map(|seed| kinds(&generate(short, seed, 300))).collect();
+    assert!(kinds(&written).is_disjoint(&known), "{known:?}");
+    for kind in ["delay", "loss", "full-disk", "clock-jump", "expired-certificate", "add-master"] {
+        assert!(kinds(&written).contains(kind), "{kind}");
+    }
+    assert!(written.breaks_disks() && written.moves_clocks() && written.seconds == 60);
+    assert!(written.steps.iter().all(|step| step.at_ms + step.for_ms <= written.seconds * 1000));
+}
+
+#[test]
+fn a_leader_is_silenced_by_what_takes_it_away_from_all_others() {
+    let who = || Who::of("leader");
+    let cut = |one_way| Spec::Partition { from: vec![who()], to: vec![Who::of("m2")], one_way };
+    let silent = [Spec::Kill { who: who() }, Spec::Pause { who: who() }, Spec::HostLoss { who: who() }];
+    let more = [Spec::Unplug { who: who() }, Spec::PowerCut { who: vec![who()] }, cut(false)];
+    assert!(silent.iter().chain(&more).all(Spec::silences));
+    let not = [Spec::Terminate { who: who() }, cut(true), Spec::SlowDisk { who: who(), iops: 9 }];
+    assert!(!not.iter().any(Spec::silences));
 }
 
 #[test]

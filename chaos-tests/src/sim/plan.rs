@@ -20,6 +20,12 @@ pub struct Plan {
     pub watchers: u64,
     /// See `StoreConfig::snapshot_every`.
     pub snapshot_every: u64,
+    /// See `StoreConfig::snapshot_bytes`.
+    pub snapshot_bytes: u64,
+    /// See `StoreConfig::log_bytes`.
+    pub log_bytes: u64,
+    /// See `StoreConfig::snapshot_rate`.
+    pub snapshot_rate: u64,
     /// Bytes of log entries in memory.
     pub log_cache: usize,
     /// Changes kept in a history.
@@ -59,14 +65,25 @@ impl Plan {
         let max_proposals = if weather.twice == 0 { one_of(&[1, 3, 4_096]) } else { 4_096 } as usize;
         // Some runs know few kinds of faults, so that these meet one another often.
         let weights = std::array::from_fn(|_| one_of(&[0, 1, 1, 4]));
+        let stormy = Duration::from_millis(chance.range(5_000..25_000));
+        let pause = Duration::from_millis(chance.range(100..1_500));
+        let (clients, keys, watchers) = (chance.range(2..7), chance.range(1..5), chance.range(1..4));
+        let mut one_of = |values: &[u64]| chance.pick(values).copied().unwrap_or(1);
+        // A file of the log takes 64 KiB: with so few bytes all of it goes that may.
+        let snapshot_bytes = one_of(&[20_000, 200_000, 64 << 20, 64 << 20]);
+        let log_bytes = snapshot_bytes * one_of(&[1, 4, 16]);
+        let snapshot_rate = one_of(&[100_000, 1_000_000, 64 << 20, 64 << 20]);
         Self {
             size,
-            stormy: Duration::from_millis(chance.range(5_000..25_000)),
-            pause: Duration::from_millis(chance.range(100..1_500)),
-            clients: chance.range(2..7),
-            keys: chance.range(1..5),
-            watchers: chance.range(1..4),
+            stormy,
+            pause,
+            clients,
+            keys,
+            watchers,
             snapshot_every,
+            snapshot_bytes,
+            log_bytes,
+            snapshot_rate,
             log_cache,
             history,
             leases,

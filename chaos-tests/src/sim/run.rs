@@ -95,6 +95,9 @@ async fn scenario(seed: u64, plan: Plan, recorder: Recorder) -> (u64, Duration, 
     let mut chance = Chance::new(seed);
     let world = World::new(chance.number(), plan.size, move |config| {
         config.snapshot_every = plan.snapshot_every;
+        config.snapshot_bytes = plan.snapshot_bytes;
+        config.log_bytes = plan.log_bytes;
+        config.snapshot_rate = plan.snapshot_rate;
         config.log_cache_bytes = plan.log_cache;
         config.history.changes = plan.history;
         config.lease_reads = plan.leases;

@@ -34,8 +34,44 @@ pub type Step = fn(&Cluster, &mut Figures) -> Result<()>;
 /// The image of the small pods: built from Debian's busybox.
 pub(crate) const BUSYBOX: &str = "raftsman.local/busybox:1";
 
+/// Steps that one cluster takes one after the other, beside other lanes on clusters of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// What a cluster does whose hosts live.
+    Life,
+    /// Masters die, and nodes.
+    Deaths,
+    /// Nodes are cut off for longer than their pods may run; everything is lost and comes back.
+    Fencing,
+}
+
+impl Lane {
+    /// As the command line names it.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "life" => Some(Self::Life),
+            "deaths" => Some(Self::Deaths),
+            "fence" => Some(Self::Fencing),
+            _ => None,
+        }
+    }
+
+    /// Its steps with their names.
+    pub fn steps(self) -> Vec<(&'static str, Step)> {
+        match self {
+            Self::Life => life(),
+            Self::Deaths => deaths(),
+            Self::Fencing => fencing(),
+        }
+    }
+}
+
 /// All steps with their names.
 pub fn all() -> Vec<(&'static str, Step)> {
+    [Lane::Life, Lane::Deaths, Lane::Fencing].into_iter().flat_map(Lane::steps).collect()
+}
+
+fn life() -> Vec<(&'static str, Step)> {
     vec![
         ("masters: every kind through every master", masters::kinds),
         ("masters: every kind by every verb through every master", masters::table),
@@ -56,6 +92,11 @@ pub fn all() -> Vec<(&'static str, Step)> {
         ("network: check says what works", network::check),
         ("cli: our own verbs", cli::verbs),
         ("sample: two tiers answer through every node", sample::answers),
+    ]
+}
+
+fn deaths() -> Vec<(&'static str, Step)> {
+    vec![
         ("members: leadership goes where it is sent", members::transfer),
         ("members: masters join, are replaced, and go", members::come_and_go),
         ("failover: masters are killed", failover::masters),
@@ -68,6 +109,11 @@ pub fn all() -> Vec<(&'static str, Step)> {
         ("node loss: a node is deleted, and comes back", node_loss::deleted),
         ("local: status, kubeconfig, and up heals what is down", local::life),
         ("local: a machine that will not do is told so in one line", local::bad_machines),
+    ]
+}
+
+fn fencing() -> Vec<(&'static str, Step)> {
+    vec![
         ("fencing: a node is cut off, and nothing runs twice", fencing::cut_off),
         ("fencing: a member of a StatefulSet is given away", fencing::member_given_away),
         ("fencing: all masters are down, and nothing is restarted or moved", fencing::no_masters),

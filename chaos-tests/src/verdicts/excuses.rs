@@ -29,6 +29,12 @@ pub fn moves_pods(span: &Span) -> bool {
     span.touch.pods || (span.touch.silent && over(span).saturating_sub(span.begun) >= SILENCE)
 }
 
+/// The host's disk may have lost, or not taken, what was written.
+pub(super) fn breaks_disk(span: &Span, host: &str) -> bool {
+    let breaks = span.kind == "power-cut" || span.kind.ends_with("-disk");
+    breaks && span.skipped.is_none() && span.hit.contains(host)
+}
+
 fn within(at: Duration, until: Duration, from: Duration, to: Duration) -> bool {
     from <= until && at <= to
 }
@@ -44,7 +50,7 @@ impl<'a> Excuses<'a> {
     pub fn excuse(&self, request: &Request) -> Option<&'a Span> {
         let (at, until) = (request.at, request.ended());
         if request.stream.is_api() {
-            return self.api(&request.through, at, until);
+            return self.api(request.stream, &request.through, at, until);
         }
         let through = &request.through;
         let names = || self.names(through, at, until).filter(|_| request.stream == Stream::Dns);
@@ -75,8 +81,11 @@ impl<'a> Excuses<'a> {
         self.each().filter(away).find(|span| span.touch.names && span.touch.hosts.contains(through))
     }
 
-    fn api(&self, through: &str, at: Duration, until: Duration) -> Option<&'a Span> {
-        let direct = self.each().find(|span| {
+    fn api(&self, stream: Stream, through: &str, at: Duration, until: Duration) -> Option<&'a Span> {
+        // Whoever leads answers at the virtual address, whatever becomes of the others. A member that comes and goes may
+        // have come to lead.
+        let concerns = |span: &Span| !stream.is_virtual() || span.touch.hosts.is_empty() || self.led(span);
+        let direct = self.each().filter(|span| concerns(span)).find(|span| {
             let hit = span.touch.hosts.contains(through);
             let whole = within(at, until, span.begun, over(span).saturating_add(SETTLE_API));
             let moment = |from: Duration, to: Duration| within(at, until, from, to.saturating_add(SETTLE_API));
@@ -172,7 +181,8 @@ mod tests {
         let leads = vec![lead(0, "m1", 1), lead(200, "m2", 2)];
         let record = Record { spans, masters: 3, leads, ..Record::default() };
         let error = Some("no".to_owned());
-        let request = Request { stream, through: through.to_owned(), at: seconds(at), took: seconds(1), error };
+        let (through, at, took) = (through.to_owned(), seconds(at), seconds(1));
+        let request = Request { stream, through, keeps: None, at, took, error };
         Excuses::of(&record).excuse(&request).map(|span| span.what.clone())
     }
 

@@ -1,5 +1,6 @@
 //! Commands of our CLI that go on and on tell everything once and in order, whatever happens to masters.
 
+use super::excuses::breaks_disk;
 use super::{Excuses, Verdict};
 use crate::invariants::Seen;
 use crate::record::{Followed, Record, Request, Stream, Told};
@@ -11,12 +12,14 @@ pub(super) struct OnAndOn;
 
 type Changes<'a> = BTreeMap<u64, (&'a str, Option<u64>)>;
 
-/// What is wrong with what one told.
-fn wrong(told: &[Told], changes: &Changes<'_>, order: &BTreeSet<u64>) -> Option<String> {
+/// What is wrong with what one told. `torn`: its host's disk was broken, and of what was not synced there may be no more than
+/// zeroes.
+fn wrong(told: &[Told], torn: bool, changes: &Changes<'_>, order: &BTreeSet<u64>) -> Option<String> {
     let mut last: Option<u64> = None;
     let mut lives: BTreeMap<&str, u64> = BTreeMap::new();
     for one in told {
         match one {
+            Told::Odd(line) if torn && line.contains('\0') => {}
             Told::Odd(line) => return Some(format!("said {line:?}")),
             Told::Change { revision, key, value } => {
                 if changes.get(revision) != Some(&(key.as_str(), Some(*value))) {
@@ -46,7 +49,8 @@ fn excused(excuses: &Excuses<'_>, one: &Followed, at: Duration) -> bool {
     }
     let on_host = |stream| {
         let error = Some(String::new());
-        let request = Request { stream, through: one.host.clone(), at, took: Duration::ZERO, error };
+        let (through, took) = (one.host.clone(), Duration::ZERO);
+        let request = Request { stream, through, keeps: None, at, took, error };
         excuses.excuse(&request).is_some()
     };
     // A container's end is the end of its log; a node's agent is asked for it.
@@ -68,7 +72,8 @@ impl Verdict for OnAndOn {
         let order: BTreeSet<u64> = changes.keys().copied().collect();
         let (mut told, mut ends) = (0, 0);
         for one in &record.followed {
-            if let Some(why) = wrong(&one.told, &changes, &order) {
+            let torn = record.spans.iter().any(|span| breaks_disk(span, &one.host));
+            if let Some(why) = wrong(&one.told, torn, &changes, &order) {
                 return Err(format!("{} {why}", one.what));
             }
             told += one.told.len();

@@ -48,7 +48,8 @@ impl Verdict for Answered {
                     return true;
                 }
                 let through = through.to_owned();
-                let request = Request { stream, through, at, took: Duration::ZERO, error: Some(String::new()) };
+                let (took, error) = (Duration::ZERO, Some(String::new()));
+                let request = Request { stream, through, keeps: None, at, took, error };
                 excuses.excuse(&request).is_some()
             };
             let (from, gap) = unexcused_gap(&excuses, &answered, excused, end);

@@ -60,7 +60,9 @@ impl Verdict for GivenAway {
             }
             holds += 1;
             for node in span.hit.iter().filter(|host| host.starts_with('n')) {
-                for (name, lines) in record.diaries.iter().filter(|(_, lines)| was_there(lines, node, span.begun)) {
+                // Whom its volume holds there can run nowhere else.
+                let free = record.diaries.iter().filter(|(name, _)| !record.tied.contains(*name));
+                for (name, lines) in free.filter(|(_, lines)| was_there(lines, node, span.begun)) {
                     let other = lines.iter().find(|line| line.at > span.begun && line.node != *node);
                     match other.filter(|line| line.at <= from + WITHIN) {
                         Some(line) => given.push(line.at.saturating_sub(from)),

@@ -10,6 +10,8 @@ mod gaps;
 mod given_away;
 mod identities;
 mod jobs;
+mod kept;
+mod once;
 mod ranks;
 mod recovery;
 mod reigns;
@@ -48,11 +50,12 @@ pub struct Judged {
 /// All of them, judged.
 pub fn judge(record: &Record) -> Vec<Judged> {
     let mut all = shared::judge(record);
-    let own: [&dyn Verdict; 16] = [
+    let own: [&dyn Verdict; 20] = [
         &watched::Watched,
         &followed::OnAndOn,
         &identities::Identities,
         &given_away::GivenAway,
+        &kept::Kept,
         &jobs::Jobs,
         &deployment::Deployment,
         &undisturbed::Undisturbed,
@@ -61,6 +64,9 @@ pub fn judge(record: &Record) -> Vec<Judged> {
         &gaps::Slow,
         &recovery::NextWrite,
         &recovery::AtWork,
+        &recovery::Address,
+        &once::Once,
+        &once::Connections,
         &recovery::Replaced,
         &service::FullService,
         &completeness::Completeness,

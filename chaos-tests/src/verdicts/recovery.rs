@@ -1,7 +1,9 @@
 //! What was promised of the time after a fault, where that fault was alone.
 
 use super::Verdict;
-use super::times::{Outcome, at_work, last_failure, leader_alone, node_alone, outage, replaced};
+use super::times::{
+    Outcome, address, address_bound, at_work, last_failure, leader_alone, node_alone, outage, replaced,
+};
 use crate::record::{Record, Span};
 use std::time::Duration;
 
@@ -16,6 +18,8 @@ const NODE: Duration = Duration::from_secs(10);
 pub(super) struct NextWrite;
 /// Scheduler and controllers are at work again.
 pub(super) struct AtWork;
+/// The virtual address moves.
+pub(super) struct Address;
 /// Pods of lost nodes are replaced.
 pub(super) struct Replaced;
 
@@ -33,7 +37,7 @@ fn within<'a>(all: impl Iterator<Item = (&'a Span, Outcome)>, bound: Duration, w
     Ok(format!("{count} times, the worst {:.2} s", worst.as_secs_f64()))
 }
 
-fn hits(record: &Record) -> impl Iterator<Item = (usize, &Span)> {
+pub(super) fn hits(record: &Record) -> impl Iterator<Item = (usize, &Span)> {
     record.spans.iter().enumerate().filter(|(_, span)| span.skipped.is_none() && leader_alone(record, span))
 }
 
@@ -54,6 +58,21 @@ impl Verdict for AtWork {
 
     fn check(&self, record: &Record) -> Result<String, String> {
         within(hits(record).map(|(at, span)| (span, at_work(record, at, span))), AT_WORK, "a new pod has a node")
+    }
+}
+
+impl Verdict for Address {
+    fn name(&self) -> &'static str {
+        "the virtual address answers 1 s after a leader that is gone, 4 s after one that is stopped or cut off"
+    }
+
+    fn check(&self, record: &Record) -> Result<String, String> {
+        let of = |gone: bool| {
+            let bound = Duration::from_secs(if gone { 1 } else { 4 });
+            let hits = hits(record).map(|(_, span)| span).filter(move |span| address_bound(span) == bound);
+            within(hits.map(|span| (span, address(record, span))), bound, "a request by it still failed")
+        };
+        Ok(format!("gone: {}; stopped or cut off: {}", of(true)?, of(false)?))
     }
 }
 

@@ -35,10 +35,15 @@ fn line(at: f64, life: &str) -> Line {
     Line { at: s(at), node: "n1".to_owned(), life: life.to_owned(), word: String::new() }
 }
 
+fn numbered((at, life, number): (f64, &str, u64)) -> Line {
+    Line { word: number.to_string(), ..line(at, life) }
+}
+
 fn job() -> JobEnd {
     JobEnd {
         name: "job-1".to_owned(),
         completions: 2,
+        indexed: true,
         complete: true,
         succeeded: 2,
         indexes: "0-1".to_owned(),
@@ -74,6 +79,7 @@ fn fault(kind: &str, host: &str, from: f64, until: f64) -> Span {
     Span {
         kind: kind.to_owned(),
         leader: host == "m1",
+        silences: ["kill", "pause", "host-loss", "unplug", "power-cut", "partition"].contains(&kind),
         begun,
         from,
         until,
@@ -97,7 +103,7 @@ fn taken(at: f64, name: &str) -> PodChange {
 
 fn request(stream: Stream, at: f64, error: Option<&str>) -> Request {
     let through = if stream.is_api() { "m1" } else { "n1" }.to_owned();
-    Request { stream, through, at: s(at), took: s(0.1), error: error.map(str::to_owned) }
+    Request { stream, through, keeps: None, at: s(at), took: s(0.1), error: error.map(str::to_owned) }
 }
 
 fn told(revision: u64, value: u64) -> Told {
@@ -125,8 +131,13 @@ fn good() -> Record {
             .into_iter()
             .flat_map(|stream| (0..40).map(move |n| request(stream, f64::from(n), None)))
             .collect(),
-        diaries: [("member-0".to_owned(), vec![line(1.0, "a"), line(2.0, "a"), line(3.0, "b"), line(4.0, "b")])].into(),
-        jobs: vec![job()],
+        diaries: [
+            ("member-0".to_owned(), vec![line(1.0, "a"), line(2.0, "a"), line(3.0, "b"), line(4.0, "b")]),
+            ("owner-0".to_owned(), [(1.0, "x", 7), (2.0, "x", 8), (3.0, "y", 10)].map(numbered).into()),
+        ]
+        .into(),
+        jobs: vec![job(), plain_job()],
+        tied: ["owner-0".to_owned()].into(),
         pods: vec![
             pod(0.0, "a", true),
             pod(0.0, "b", true),
@@ -152,6 +163,54 @@ fn good() -> Record {
     }
 }
 
+/// A Job whose runs have no indexes.
+fn plain_job() -> JobEnd {
+    let ran = [(0, vec![line(5.0, "run-0"), line(5.1, "run-1")])].into();
+    JobEnd { name: "job-2".to_owned(), indexed: false, indexes: String::new(), ran, ..job() }
+}
+
+/// Of what was asked for when a leader was hit.
+fn beat(at: f64, name: &str, deleting: bool) -> PodChange {
+    PodChange { app: "beat-0".to_owned(), deleting, ..pod(at, name, true) }
+}
+
+/// A leader is hit, and at a moment a request by virtual address fails; whatever else is promised then is kept.
+fn vip(record: &mut Record, hit: Span, at: f64) {
+    lead(record, hit);
+    record.requests.push(Request { through: String::new(), ..request(Stream::Vip, at, Some("refused")) });
+}
+
+/// A leader is hit; writes and a new pod wait for a moment only.
+fn lead(record: &mut Record, hit: Span) {
+    let from = hit.from.as_secs_f64();
+    record.spans.push(hit);
+    record.beats.push(Beat {
+        fault: 0,
+        at: s(from + 0.1),
+        acknowledged: Some(s(from + 0.4)),
+        bound: Some(s(from + 0.6)),
+    });
+    writes(record, from, from + 0.4);
+}
+
+/// A leader is killed, and a client loses so many requests on the connection that it keeps, another one a request.
+fn lost(record: &mut Record, through: &str, stream: Stream, times: u32) {
+    lead(record, fault("kill", "m1", 10.0, 14.0));
+    for (client, times) in [(3, times), (4, 1)] {
+        let one = |n: u32| Request {
+            through: through.to_owned(),
+            keeps: Some(client),
+            ..request(stream, 10.1 + f64::from(n) / 5.0, Some("reset"))
+        };
+        record.requests.extend((0..times).map(one));
+    }
+}
+
+const KEPT: &str = "a volume keeps what its member has written";
+const ONCE: &str = "a pod that is asked for when a leader is hit is made once";
+const ADDRESS: &str =
+    "the virtual address answers 1 s after a leader that is gone, 4 s after one that is stopped or cut off";
+const CONNECTIONS: &str = "a leader that is hit alone costs one request on each connection at most";
 const JOBS: &str = "jobs count every run once, lose none and double none";
 const UNDISTURBED: &str = "nothing is restarted or moved without a fault that excuses it";
 const FOLLOWED: &str = "get -w and logs -f of our CLI go on, and tell everything once and in order";
@@ -168,7 +227,7 @@ fn a_good_record_breaks_nothing() {
 #[test]
 fn each_verdict_finds_what_breaks_it() {
     type Break = fn(&mut Record);
-    let cases: [(&str, Break); 30] = [
+    let cases: [(&str, Break); 43] = [
         ("one leader per term", |r| r.events.push(event(Seen::Leading { member: 2, term: 1 }))),
         ("operations on a key are linearizable", |r| {
             r.events.push(operation(3.0, Action::Read { found: Some(10) }));
@@ -203,6 +262,26 @@ fn each_verdict_finds_what_breaks_it() {
         }),
         ("full service within 30 s after the last fault is healed", |r| r.service[0].after = Some(s(31.0))),
         (JOBS, |r| r.jobs[0].ran.entry(0).or_default().push(line(6.0, "once more"))),
+        (JOBS, |r| r.jobs.push(JobEnd { ran: [(0, vec![line(5.0, "x")])].into(), ..plain_job() })),
+        (JOBS, |r| r.jobs.push(JobEnd { indexes: "0-1".to_owned(), ..plain_job() })),
+        (JOBS, |r| {
+            let mut job = plain_job();
+            job.ran.entry(0).or_default().push(line(6.0, "one too many"));
+            r.jobs.push(job);
+        }),
+        (KEPT, |r| r.diaries.get_mut("owner-0").unwrap().push(Line { word: "5".to_owned(), ..line(5.0, "z") })),
+        (KEPT, |r| r.diaries.get_mut("owner-0").unwrap().push(line(5.0, "z"))),
+        (ONCE, |r| r.pods.extend([beat(10.0, "x", false), beat(10.1, "y", false)])),
+        (ADDRESS, |r| vip(r, fault("kill", "m1", 10.0, 14.0), 11.2)),
+        (ADDRESS, |r| vip(r, fault("host-loss", "m1", 10.0, 18.0), 11.2)),
+        (ADDRESS, |r| vip(r, fault("pause", "m1", 10.0, 18.0), 14.2)),
+        (ADDRESS, |r| vip(r, fault("partition", "m1", 10.0, 18.0), 14.2)),
+        (CONNECTIONS, |r| lost(r, "m2", Stream::Write, 2)),
+        (CONNECTIONS, |r| lost(r, "", Stream::Vip, 2)),
+        ("every failed request has a fault that excuses it", |r| {
+            r.spans.push(fault("kill", "m2", 10.0, 14.0));
+            r.requests.push(Request { through: String::new(), ..request(Stream::Vip, 10.5, Some("reset")) });
+        }),
         (UNDISTURBED, |r| r.pods.push(PodChange { restarts: 1, ..web(10.0, "w1", "n1") })),
         (UNDISTURBED, |r| r.pods.push(PodChange { deleting: true, ..web(10.0, "w1", "n1") })),
         (UNDISTURBED, |r| r.pods.push(PodChange { uid: "other".to_owned(), ..web(10.0, "w1", "n3") })),
@@ -257,6 +336,54 @@ fn a_missed_change_breaks_the_order_of_a_watch() {
     let first = record.events.iter().position(|e| matches!(e.seen, Seen::Watched { watcher: 2, .. })).unwrap();
     record.events.remove(first);
     assert_eq!(broken(&record), ["watchers see every change once and in order"]);
+}
+
+#[test]
+fn what_a_lost_leader_may_cost_and_what_a_broken_disk_excuses() {
+    let run = |spoil: &dyn Fn(&mut Record)| {
+        let mut record = good();
+        spoil(&mut record);
+        broken(&record)
+    };
+    let none = Vec::<String>::new();
+    assert_eq!(run(&|r| vip(r, fault("kill", "m1", 10.0, 14.0), 10.8)), none);
+    assert_eq!(run(&|r| vip(r, fault("pause", "m1", 10.0, 18.0), 13.8)), none, "its address ends in the kernel");
+    assert_eq!(run(&|r| lost(r, "m2", Stream::Write, 1)), none);
+    assert_eq!(run(&|r| lost(r, "m1", Stream::Write, 3)), none, "through the leader itself");
+    // One that is replaced, and one that a node lost.
+    assert_eq!(run(&|r| r.pods.extend([beat(10.0, "x", false), beat(10.1, "x", true), beat(10.2, "y", false)])), none);
+    let twice = |r: &mut Record| r.pods.extend([beat(10.0, "x", false), beat(10.1, "y", false)]);
+    let on_node = Span { leader: false, silences: false, ..fault("kill-container", "n1", 9.0, 12.0) };
+    assert_eq!(run(&|r| (twice(r), r.spans.push(on_node.clone())).0), none);
+    let back = |kind: &str| {
+        let kind = kind.to_owned();
+        run(&move |r| {
+            r.spans.push(Span { kind: kind.clone(), ..fault("", "n1", 4.0, 4.5) });
+            let again = numbered((5.0, "z", 9));
+            r.diaries.get_mut("owner-0").unwrap().push(again);
+        })
+    };
+    assert_eq!((back("power-cut"), back("host-loss")), (none.clone(), vec![KEPT.to_owned()]));
+    let torn = |kind: &str| {
+        let span = Span { leader: false, ..fault(kind, "n1", 4.0, 4.5) };
+        run(&move |r| (r.followed[1].told.push(Told::Odd("\0\0".to_owned())), r.spans.push(span.clone())).1)
+    };
+    assert_eq!((torn("power-cut"), torn("host-loss")), (none, vec![FOLLOWED.to_owned()]));
+}
+
+#[test]
+fn a_follower_excuses_nothing_at_the_virtual_address_and_the_leader_does() {
+    let run = |span: Span| {
+        let mut record = good();
+        record.spans.push(span);
+        record.requests.push(Request { through: String::new(), ..request(Stream::Kubectl, 10.5, Some("reset")) });
+        broken(&record).contains(&"every failed request has a fault that excuses it".to_owned())
+    };
+    assert!(run(fault("kill", "m2", 10.0, 14.0)), "a follower");
+    assert!(!run(fault("kill", "m1", 10.0, 14.0)), "the leader");
+    // A member that comes and goes may lead.
+    let touch = Touch { api: true, ..Touch::default() };
+    assert!(!run(Span { touch, ..fault("add-master", "m4", 10.0, 14.0) }));
 }
 
 #[test]

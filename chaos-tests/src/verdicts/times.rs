@@ -5,12 +5,14 @@ use crate::record::{PodChange, Record, Span, Stream};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Faults after which a leader says nothing more at once.
-pub const AT_ONCE: [&str; 5] = ["kill", "pause", "host-loss", "unplug", "power-cut"];
+/// After these the machine or the process is gone, and with it whoever could still answer at the virtual address.
+const GONE: [&str; 3] = ["kill", "host-loss", "power-cut"];
 /// A fault that began so short a time before, or ended, may still show.
 const SETTLE: Duration = Duration::from_secs(5);
 /// The whole effect of losing a leader shows within this after it was done.
 const EFFECT: Duration = Duration::from_secs(1);
+/// The virtual address and the connections of those who use it are looked at for so long.
+const ALONE: Duration = Duration::from_secs(6);
 /// That of losing a node.
 const NODE_EFFECT: Duration = Duration::from_secs(15);
 
@@ -49,8 +51,34 @@ fn only(record: &Record, span: &Span, from: Duration, to: Duration, counts: impl
 
 /// The leader was hit by a fault that silences it at once, and nothing else was going on.
 pub fn leader_alone(record: &Record, span: &Span) -> bool {
-    let fits = span.leader && span.error.is_none() && AT_ONCE.contains(&span.kind.as_str());
+    let masters = span.touch.hosts.iter().filter(|host| host.starts_with('m')).count();
+    let fits = span.leader && span.silences && span.error.is_none() && masters == 1;
     fits && only(record, span, span.begun, span.from + EFFECT * 2, |_| true)
+}
+
+/// As long as what a leader's loss costs shows, and nothing else that was done.
+pub fn alone_until(record: &Record, span: &Span) -> Duration {
+    let later = record.spans.iter().filter(|other| other.skipped.is_none() && other.begun > span.begun);
+    let next = later.map(|other| other.begun).min().unwrap_or(Duration::MAX);
+    (span.from + ALONE).min(next).min(span.until.unwrap_or(Duration::MAX))
+}
+
+/// Whoever begins later to ask at the virtual address is answered: after a leader that is gone as soon as there is another,
+/// after one that still believes it leads when its address has ended in the kernel (its lifetime of 2 s, what a confirmed
+/// leadership is worth, 1 s, and the kernel's own second).
+pub fn address_bound(span: &Span) -> Duration {
+    Duration::from_secs(if GONE.contains(&span.kind.as_str()) { 1 } else { 4 })
+}
+
+/// The last request through the virtual address that failed after a leader was hit alone: how long after that it began.
+pub fn address(record: &Record, span: &Span) -> Outcome {
+    let until = alone_until(record, span);
+    let asked = || record.requests.iter().filter(|r| r.stream == Stream::Vip && r.at >= span.from && r.at < until);
+    let failed = asked().filter(|r| r.error.is_some()).map(|r| r.at - span.from).max();
+    match asked().next() {
+        Some(_) => Outcome::After(failed.unwrap_or_default()),
+        None => Outcome::Nothing,
+    }
 }
 
 /// One node was lost for long enough, its masters being well and the other nodes, too.
@@ -138,7 +166,7 @@ pub fn last_failure(record: &Record, span: &Span) -> Outcome {
 /// Until a pod that was asked for when the leader was hit had a node.
 pub fn at_work(record: &Record, number: usize, span: &Span) -> Outcome {
     let Some(beat) = record.beats.iter().find(|beat| beat.fault == number) else { return Outcome::Nothing };
-    beat.bound.map_or(Outcome::Never, |bound| Outcome::After(bound.saturating_sub(span.begun)))
+    beat.bound.map_or(Outcome::Never, |bound| Outcome::After(bound.saturating_sub(span.from)))
 }
 
 /// The longest time in which nobody was answered, and nothing excuses it: from when, and how long.

@@ -3,16 +3,15 @@
 
 use super::{Context, NAMESPACE, Workload};
 use crate::lab::Answer;
-use crate::record::Beat;
+use crate::record::{Beat, Span};
 use crate::steps::BUSYBOX;
 use anyhow::Result;
 use async_trait::async_trait;
 use http::Method;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// What ends a leader at once: who asks a moment later asks another one.
-const AT_ONCE: [&str; 2] = ["kill", "pause"];
 /// Between two looks.
 const EVERY: Duration = Duration::from_millis(20);
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -25,7 +24,7 @@ fn all() -> String {
 }
 
 fn set(name: &str) -> Value {
-    let labels = json!({"beat": name});
+    let labels = json!({"app": name});
     let container = json!({"name": "c", "image": BUSYBOX, "command": ["sleep", "100"]});
     json!({
         "apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": name, "namespace": NAMESPACE},
@@ -39,11 +38,16 @@ fn set(name: &str) -> Value {
     })
 }
 
+/// The leader was hit, and says nothing more: who asks a moment later asks another one.
+fn hits(span: &Span) -> bool {
+    span.leader && span.silences && span.skipped.is_none()
+}
+
 async fn beat(c: &Context, fault: usize, masters: Vec<usize>) {
     let (name, at) = (format!("beat-{fault}"), c.now());
     let mut beat = Beat { fault, at, acknowledged: None, bound: None };
     let mut turns = masters.iter().copied().cycle();
-    let pods = format!("/api/v1/namespaces/{NAMESPACE}/pods?labelSelector=beat%3D{name}");
+    let pods = format!("/api/v1/namespaces/{NAMESPACE}/pods?labelSelector=app%3D{name}");
     while let Some(master) = turns.next().filter(|_| beat.bound.is_none() && c.now() < at + PATIENCE) {
         if beat.acknowledged.is_none() {
             if let Answer::Said(201 | 409, _) = c.api.ask(master, Method::POST, &all(), Some(&set(&name))).await {
@@ -76,17 +80,17 @@ impl Workload for Beats {
 
     async fn run(&self, c: &Context) -> Result<()> {
         let mut open = tokio::task::JoinSet::new();
-        let mut seen = 0;
+        let mut asked = BTreeSet::new();
         while !c.over() {
             let hits: Vec<_> = {
                 let record = c.record.lock();
-                let new = record.spans.iter().enumerate().skip(seen);
-                let hits = new.filter(|(_, span)| span.leader && AT_ONCE.contains(&span.kind.as_str()));
-                let hits = hits.map(|(fault, span)| (fault, span.touch.hosts.clone())).collect();
-                seen = record.spans.len();
-                hits
+                // Once it has been done: before, the leader that is hit may answer.
+                let new = |fault: &usize, span: &Span| hits(span) && span.from > span.begun && !asked.contains(fault);
+                let hits = record.spans.iter().enumerate().filter(|(fault, span)| new(fault, span));
+                hits.map(|(fault, span)| (fault, span.touch.hosts.clone())).collect()
             };
             for (fault, hosts) in hits {
+                asked.insert(fault);
                 let others = c.api.names().iter().enumerate().filter(|(_, name)| !hosts.contains(*name));
                 let (context, masters) = (c.clone(), others.map(|(at, _)| at).collect());
                 open.spawn(async move { beat(&context, fault, masters).await });

@@ -107,7 +107,7 @@ fn request(node: &str, at: Duration, word: &str, offset: Duration) -> Option<Req
     let failed = words.next()? == "failed";
     let why = words.next().unwrap_or_default().trim();
     let error = failed.then(|| if why.is_empty() { "no page within 8 s" } else { why }.to_owned());
-    Some(Request { stream, through: node.to_owned(), at, took: end.saturating_sub(at), error })
+    Some(Request { stream, through: node.to_owned(), keeps: None, at, took: end.saturating_sub(at), error })
 }
 
 /// What the pod on a node has asked so far, since the beginning of the run.
@@ -173,7 +173,7 @@ mod tests {
         let good = request("n1", at, "ip 11.75 ok", offset);
         let took = Duration::from_millis(250);
         let through = "n1".to_owned();
-        assert_eq!(good, Some(Request { stream: Stream::ClusterIp, through, at, took, error: None }));
+        assert_eq!(good, Some(Request { stream: Stream::ClusterIp, through, keeps: None, at, took, error: None }));
         let bad = request("n1", at, "dns 13.50 failed wget: bad address", offset).and_then(|request| request.error);
         assert_eq!(bad.as_deref(), Some("wget: bad address"));
         assert_eq!(request("n1", at, "ip", offset), None);

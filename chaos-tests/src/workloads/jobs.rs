@@ -25,15 +25,21 @@ fn all() -> String {
     format!("/apis/batch/v1/namespaces/{NAMESPACE}/jobs")
 }
 
-fn manifest(name: &str, dir: &str) -> Value {
+/// Every other one: its runs have indexes.
+fn indexed(number: u64) -> bool {
+    number.is_multiple_of(2)
+}
+
+fn manifest(name: &str, dir: &str, indexed: bool) -> Value {
     let script = format!(
         "life=$(cat /proc/sys/kernel/random/uuid); sleep 1; read up rest < /proc/uptime; \
-         echo \"$up $NODE $life $JOB_COMPLETION_INDEX\" >> /diary/{name}"
+         echo \"$up $NODE $life ${{JOB_COMPLETION_INDEX:-0}}\" >> /diary/{name}"
     );
+    let mode = if indexed { "Indexed" } else { "NonIndexed" };
     json!({
         "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name, "namespace": NAMESPACE},
         "spec": {
-            "completions": COMPLETIONS, "parallelism": 2, "completionMode": "Indexed", "backoffLimit": 100,
+            "completions": COMPLETIONS, "parallelism": 2, "completionMode": mode, "backoffLimit": 100,
             "template": {"spec": {
                 "restartPolicy": "Never", "terminationGracePeriodSeconds": 1,
                 "volumes": [{"name": "diary", "hostPath": {"path": dir}}],
@@ -65,6 +71,7 @@ impl Jobs {
         JobEnd {
             name: name.to_owned(),
             completions: COMPLETIONS,
+            indexed: job["spec"]["completionMode"] == "Indexed",
             complete: complete(job),
             succeeded: status["succeeded"].as_u64().unwrap_or(0) as u32,
             indexes: status["completedIndexes"].as_str().unwrap_or_default().to_owned(),
@@ -110,9 +117,8 @@ impl Workload for Jobs {
             if open.len() < AT_ONCE {
                 let name = format!("job-{made}");
                 // One that was made by a question without an answer is there the next time.
-                if let Answer::Said(201 | 409, _) =
-                    c.api.ask(at, Method::POST, &all(), Some(&manifest(&name, &dir))).await
-                {
+                let job = manifest(&name, &dir, indexed(made));
+                if let Answer::Said(201 | 409, _) = c.api.ask(at, Method::POST, &all(), Some(&job)).await {
                     made += 1;
                     open.push(name);
                 }

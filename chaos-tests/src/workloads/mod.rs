@@ -1,18 +1,18 @@
 //! What goes on in the cluster while things happen to it, one file each.
 
 mod beats;
-mod cli;
 mod deployment;
 mod diary;
 mod follow;
 mod http;
 mod jobs;
 mod leaders;
+mod person;
 mod pods;
 mod registers;
 mod setup;
 mod stateful_set;
-mod user;
+pub(crate) mod vip;
 mod watchers;
 
 pub use diary::Diary;
@@ -67,10 +67,12 @@ pub fn all(diary: &Diary) -> Vec<Arc<dyn Workload>> {
         Arc::new(pods::Pods),
         Arc::new(http::Http),
         Arc::new(deployment::Deployment),
-        Arc::new(stateful_set::StatefulSet(diary.clone())),
+        Arc::new(stateful_set::StatefulSet::members(diary)),
+        Arc::new(stateful_set::StatefulSet::owners(diary)),
         Arc::new(jobs::Jobs(diary.clone())),
-        Arc::new(user::User),
-        Arc::new(cli::Cli),
+        Arc::new(vip::Vip),
+        Arc::new(person::KUBECTL),
+        Arc::new(person::CLI),
         Arc::new(follow::Follow),
         Arc::new(beats::Beats),
     ]
@@ -204,8 +206,14 @@ impl Context {
 
     /// Writes a request down that began at a moment and has just ended.
     pub fn asked(&self, stream: Stream, through: &str, at: Duration, error: Option<String>) {
+        self.asked_by(None, stream, through, at, error);
+    }
+
+    /// Likewise one that a client sent on the connection that it keeps.
+    pub fn asked_by(&self, keeps: Option<u64>, stream: Stream, through: &str, at: Duration, error: Option<String>) {
         let took = self.now().saturating_sub(at);
-        self.record.lock().requests.push(Request { stream, through: through.to_owned(), at, took, error });
+        let through = through.to_owned();
+        self.record.lock().requests.push(Request { stream, through, keeps, at, took, error });
     }
 
     /// Worth saying in the report.

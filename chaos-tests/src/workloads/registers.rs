@@ -128,7 +128,7 @@ impl Registers {
                 None => drop(known.remove(&key)),
             }
             let stream = if matches!(doing, Doing::Read) { Stream::Read } else { Stream::Write };
-            c.asked(stream, c.api.name(at), invoked, error.clone());
+            c.asked_by(answer.sent().then_some(number), stream, c.api.name(at), invoked, error.clone());
             if let Some(action) = action {
                 let member = self.members.lock().get(c.api.name(at)).copied().unwrap_or(at as u64);
                 // Whoever was not told a result may yet see it take effect.
