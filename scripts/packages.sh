@@ -19,13 +19,27 @@ install_packages() {
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# kubectl, if there is none that is recent enough to speak all that the tests use: from a package, else as upstream gives it away.
+# The first whose exec, attach and cp go over WebSocket of themselves, as raftsman serves them.
+kubectl_oldest=1.30
+
+# The version of the kubectl on the PATH (1.33.1); 0 if it does not say.
+kubectl_version() {
+  kubectl version --client -o json 2>/dev/null | sed -n 's/.*"gitVersion": *"v\([0-9.]*\).*/\1/p' | grep . || echo 0
+}
+
+# kubectl, if there is none: from a package that is recent enough for all that the tests use, else as upstream gives it away.
+# One that is there and older is refused: it is somebody's own.
 install_kubectl() {
-  local series=v1.34 version architecture file oldest=1.28
-  ! command -v kubectl >/dev/null || return 0
+  local series=v1.34 version architecture file
+  if command -v kubectl >/dev/null; then
+    version=$(kubectl_version)
+    dpkg --compare-versions "$version" lt "$kubectl_oldest" || return 0
+    echo "$(command -v kubectl) is version $version, and its exec and cp do not speak WebSocket: put kubectl $kubectl_oldest or later before it on the PATH" >&2
+    return 1
+  fi
   for package in kubectl kubernetes-client; do
     version=$(apt-cache policy "$package" 2>/dev/null | awk '$1 == "Candidate:" { print $2 }')
-    if dpkg --compare-versions "${version:-0}" ge "$oldest" && [ "$version" != "(none)" ]; then
+    if dpkg --compare-versions "${version:-0}" ge "$kubectl_oldest" && [ "$version" != "(none)" ]; then
       install_packages "$package"
       return
     fi
@@ -41,6 +55,6 @@ install_kubectl() {
     return
   fi
   rm "$file"
-  echo "kubectl is missing, no package of it is known to apt, and https://dl.k8s.io cannot be reached: put one ($oldest or later) on the PATH" >&2
+  echo "kubectl is missing, no package of it is known to apt, and https://dl.k8s.io cannot be reached: put one ($kubectl_oldest or later) on the PATH" >&2
   return 1
 }
