@@ -21,6 +21,10 @@ enum Command {
         /// The host's configuration; with --join: where it is written [default: DATA_DIR/config.yaml]
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
+        /// As a master, keep the cluster's level at N or below, so that programs of that level may come back; as
+        /// `levelAtMost` in the configuration
+        #[arg(long, value_name = "N", env = "RAFTSMAN_LEVEL_AT_MOST")]
+        level_at_most: Option<u32>,
         #[command(flatten)]
         join: raftsman_cli::join::JoinOptions,
     },
@@ -48,9 +52,10 @@ fn main() -> ExitCode {
         Err(error) => error.exit(),
     };
     let result = match command {
-        Command::Serve { config, join } => {
-            configuration(config, &join).and_then(|path| serve(&path)).map(|()| ExitCode::SUCCESS)
-        }
+        Command::Serve { config, level_at_most, join } => configuration(config, &join)
+            .and_then(|path| host_config(&path))
+            .and_then(|config| serve(HostConfig { level_at_most: level_at_most.or(config.level_at_most), ..config }))
+            .map(|()| ExitCode::SUCCESS),
         Command::Restore(options) => block_on(restore(options)),
         Command::Recover(options) => block_on(recover(options)),
         Command::Local(command) => block_on(raftsman_local::run(command)),
@@ -88,8 +93,7 @@ fn configuration(config: Option<PathBuf>, join: &raftsman_cli::join::JoinOptions
 }
 
 /// Runs the host's roles until TERM or INT.
-fn serve(path: &Path) -> anyhow::Result<()> {
-    let config = host_config(path)?;
+fn serve(config: HostConfig) -> anyhow::Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_from_env("RAFTSMAN_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,openraft=error"));
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(std::io::stderr).init();

@@ -10,12 +10,8 @@ use std::time::Duration;
 /// Between two looks, and after a failed write.
 const AGAIN: Duration = Duration::from_millis(500);
 
-/// Follows it. Returns why this program may not go on, if that ever comes.
-pub async fn follow(store: Arc<dyn Store>, member: u64) -> String {
-    follow_as(store, member, level::LEVEL).await
-}
-
-async fn follow_as(store: Arc<dyn Store>, member: u64, own: u32) -> String {
+/// Follows it; `own` is this program's. Returns why this program may not go on, if that ever comes.
+pub async fn follow(store: Arc<dyn Store>, member: u64, own: u32) -> String {
     let (mut revisions, mut leadership) = (store.revisions(), store.leadership());
     loop {
         revisions.borrow_and_update();
@@ -57,13 +53,13 @@ mod tests {
     #[tokio::test]
     async fn a_single_master_raises_the_level_to_its_own_and_an_older_program_ends() {
         let store = Arc::new(MemoryStore::default());
-        let newer = tokio::spawn(follow_as(store.clone(), 1, 7));
+        let newer = tokio::spawn(follow(store.clone(), 1, 7));
         let mut revisions = store.revisions();
         while level::cluster_level(&store.view()) < 7 {
             revisions.changed().await.unwrap();
         }
         newer.abort();
-        let reason = follow_as(store.clone(), 1, 6).await;
+        let reason = follow(store.clone(), 1, 6).await;
         assert!(reason.contains("level 6") && reason.contains("level, 7"), "{reason}");
         assert_eq!(level::member_level(&store.view(), 1), Some(7), "it has said nothing");
     }

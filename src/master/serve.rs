@@ -15,7 +15,9 @@ use raftsman_network::border::SendFrame;
 use raftsman_proto::v1::leader_server::LeaderServer;
 use raftsman_proto::v1::masters_server::MastersServer;
 use raftsman_proto::v1::membership_server::MembershipServer;
-use raftsman_store::{MemberAddress, PeerPort, PeerTls, Profile, RaftStore, Register, StoreConfig};
+use raftsman_state::level::LEVEL;
+use raftsman_store::border::StoreError;
+use raftsman_store::{MemberAddress, PeerTls, Profile, RaftStore, Register, StoreConfig};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,8 +44,7 @@ pub async fn run(config: HostConfig, shutdown: CancellationToken, send: SendFram
     let peer_listener = listen(config.address, config.ports.peer).await?;
     let virtual_listener = virtual_listener(&config)?;
 
-    let store_error = |e: raftsman_store::border::StoreError| MasterError::Store(e.to_string());
-    let store = RaftStore::open(store_config(&config, &me, &pems)?).await.map_err(store_error)?;
+    let store = RaftStore::open(store_config(&config, &me, &pems)?).await.map_err(|e| not_opened(&e, &config))?;
     let api = Api::new(
         store.clone(),
         ApiConfig::from_network(&config.network, &config.ports, config.timing.default_toleration_seconds),
@@ -67,11 +68,12 @@ pub async fn run(config: HostConfig, shutdown: CancellationToken, send: SendFram
         shutdown: shutdown.child_token(),
         work: tokio::runtime::Handle::current(),
     });
-    let services = tonic::service::Routes::new(store.peers_service())
+    let services = tonic::service::Routes::default()
         .add_service(LeaderServer::new(LeaderService { memory: memory.clone(), store: store.clone() }))
         .add_service(MembershipServer::new(MembershipService(facts.clone())))
         .add_service(MastersServer::new(MastersService(streams)).max_encoding_message_size(16 << 20));
-    let mut peer_port = PeerPort::serve(peer_listener, &peer_tls(&pems), services)
+    let mut peer_port = store
+        .serve_peers(peer_listener, &peer_tls(&pems), services)
         .map_err(|e| MasterError::Server(format!("the peer port: {e}")))?;
     let ready = ReadyClient::new(&pems)?;
     let mut keys = JoinSet::new();
@@ -135,7 +137,7 @@ pub async fn run(config: HostConfig, shutdown: CancellationToken, send: SendFram
         () = signs.relay.ended() => Some("the relay of nodes' signs of life ended".to_owned()),
         reason = Front::ended(&mut front) => Some(reason),
         reason = peer_port.ended() => Some(format!("the peer port is served no more: {reason}")),
-        reason = level::follow(store.clone(), me.id) => Some(reason),
+        reason = level::follow(store.clone(), me.id, own_level(&config)) => Some(reason),
     };
     shutdown.cancel();
     if let Some(front) = &mut front {
@@ -218,6 +220,21 @@ async fn listen(ip: IpAddr, port: u16) -> Result<TcpListener, MasterError> {
         .map_err(|e| MasterError::Listen { address: address.to_string(), reason: e.to_string() })
 }
 
+/// What this host does of what its program can.
+fn own_level(config: &HostConfig) -> u32 {
+    config.level_at_most.map_or(LEVEL, |most| LEVEL.min(most))
+}
+
+/// Why the store does not open.
+fn not_opened(error: &StoreError, config: &HostConfig) -> MasterError {
+    match (error, config.level_at_most) {
+        (StoreError::TooOld { needed, .. }, Some(most)) if *needed <= LEVEL => MasterError::Config(format!(
+            "levelAtMost: {most} is less than the cluster's level, {needed}, which never falls: take it out"
+        )),
+        _ => MasterError::Store(error.to_string()),
+    }
+}
+
 fn peer_tls(pems: &Pems) -> PeerTls {
     PeerTls { ca: pems.ca.clone(), certificate: pems.cert.clone(), key: pems.key.clone() }
 }
@@ -261,5 +278,6 @@ fn store_config(config: &HostConfig, me: &MasterAddress, pems: &Pems) -> Result<
         RaftProfile::Wan => Profile::Wan,
     };
     store.lease_reads = config.timing.lease_reads;
+    store.level = own_level(config);
     Ok(store)
 }

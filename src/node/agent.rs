@@ -141,7 +141,7 @@ impl Agent {
         let mut tasks = JoinSet::new();
         tasks.spawn(served);
         tasks.spawn(networking);
-        tasks.spawn(tell_node(shared));
+        tasks.spawn(tell_node(shared, identity.end()));
         let stream = tokio::spawn(client.run(stop.clone()));
         main_loop.run(stop.clone()).await;
         // The stream first writes down where it stands.
@@ -157,7 +157,7 @@ fn make(dir: &std::path::Path) -> Result<(), AgentError> {
 }
 
 /// Keeps the masters' picture of this node true.
-async fn tell_node(shared: Arc<Shared>) {
+async fn tell_node(shared: Arc<Shared>, certificate_end: Option<Timestamp>) {
     let mut network = shared.network_ready.subscribe();
     let mut problem = shared.network_problem.subscribe();
     // "Not ready", though only for a moment, would have all its pods evicted.
@@ -175,7 +175,7 @@ async fn tell_node(shared: Arc<Shared>) {
         let images = shared.images.list().await.unwrap_or_default();
         let why = problem.borrow_and_update().clone();
         let network_state = if ready { Ok(()) } else { Err(why.as_deref()) };
-        let node = node_object(&shared.config, &shared.machine, &images, network_state, since);
+        let node = node_object(&shared.config, &shared.machine, &images, network_state, since, certificate_end);
         match serde_json::to_vec(&node) {
             Ok(json) => shared.outbox.node(json.into()),
             Err(error) => tracing::error!(%error, "the node's object cannot be written"),

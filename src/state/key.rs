@@ -1,6 +1,7 @@
 //! Names of objects: group and resource, namespace, name. Never a version.
 
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
@@ -49,7 +50,7 @@ impl fmt::Debug for Resource {
 }
 
 /// Where an object stands within its resource; orders lists by namespace, then name, as Kubernetes does.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ObjectName {
     /// Namespace; empty for cluster-scoped objects.
     #[serde(deserialize_with = "crate::shared_str::deserialize")]
@@ -57,6 +58,21 @@ pub struct ObjectName {
     /// Name.
     #[serde(deserialize_with = "crate::shared_str::deserialize")]
     pub name: Arc<str>,
+}
+
+impl Ord for ObjectName {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // Objects of a state share the text of their namespace ([`crate::shared_names`]): then there is nothing to read.
+        let same = Arc::ptr_eq(&self.namespace, &other.namespace);
+        let namespace = if same { Ordering::Equal } else { self.namespace.cmp(&other.namespace) };
+        namespace.then_with(|| self.name.cmp(&other.name))
+    }
+}
+
+impl PartialOrd for ObjectName {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 /// The full key of an object.

@@ -14,6 +14,7 @@ mod object;
 mod persistent;
 mod sessions;
 mod shared_bytes;
+mod shared_names;
 mod shared_str;
 mod state;
 mod table;

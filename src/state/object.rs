@@ -50,6 +50,12 @@ impl Meta {
         self.fields.iter().find(|(p, _)| &**p == path).map(|(_, value)| &**value)
     }
 
+    /// Whether the reverse indexes hold the same of both.
+    pub(crate) fn indexed_like(&self, other: &Self) -> bool {
+        let (ours, theirs) = (self.owners.iter(), other.owners.iter());
+        self.uid == other.uid && self.index == other.index && ours.map(|o| &o.uid).eq(theirs.map(|o| &o.uid))
+    }
+
     /// The owner that manages this object, if one does.
     pub fn controller(&self) -> Option<&Owner> {
         self.owners.iter().find(|owner| owner.controller)

@@ -1,5 +1,6 @@
 //! The state machine: `apply` is the only way to change it, and the same on every member.
 
+use crate::shared_names::SharedNames;
 use crate::view::{OWNER_INDEX, UID_INDEX, View};
 use crate::{Change, Compare, Key, Object, Op, Outcome, Resource, SessionRecord, Table, Txn};
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ pub struct Applied {
 pub struct State {
     view: View,
     sessions: BTreeMap<u64, SessionRecord>,
+    names: SharedNames,
 }
 
 impl State {
@@ -102,17 +104,15 @@ impl State {
         match op {
             Op::Put { key, meta, body } => {
                 let revision = self.view.revision + 1;
-                let object = Arc::new(Object::new(key.clone(), meta.clone(), body, revision));
-                let previous = self.view.get(key).cloned();
-                self.commit(Change { revision, object, previous, deleted: false }, applied)
+                let object = Arc::new(Object::new(self.names.share(key), meta.clone(), body, revision));
+                self.commit(revision, object, false, applied)
             }
             Op::Delete { key } => {
-                let Some(previous) = self.view.get(key).cloned() else {
+                let revision = self.view.revision + 1;
+                let Some(object) = self.view.get(key).map(|previous| Arc::new(previous.moved_to(revision))) else {
                     return 0;
                 };
-                let revision = self.view.revision + 1;
-                let object = Arc::new(previous.moved_to(revision));
-                self.commit(Change { revision, object, previous: Some(previous), deleted: true }, applied)
+                self.commit(revision, object, true, applied)
             }
             Op::Compact { resource, floor } => {
                 let floor = (*floor).min(self.view.revision);
@@ -126,34 +126,41 @@ impl State {
         }
     }
 
-    fn commit(&mut self, change: Change, applied: &mut Applied) -> u64 {
-        let revision = change.revision;
-        let change = Arc::new(change);
-        self.install(change.clone(), true);
-        applied.changes.push(change);
+    fn commit(&mut self, revision: u64, object: Arc<Object>, deleted: bool, applied: &mut Applied) -> u64 {
+        applied.changes.push(self.install(revision, object, deleted, true));
         revision
     }
 
-    /// Puts a change into map, index and (above the floor) history.
-    fn install(&mut self, change: Arc<Change>, keep_history: bool) {
-        self.view.revision = self.view.revision.max(change.revision);
+    /// Puts a change into map, index and (above the floor) history. Of a deletion the object is the one that goes, moved to
+    /// this revision.
+    fn install(&mut self, revision: u64, object: Arc<Object>, deleted: bool, keep_history: bool) -> Arc<Change> {
+        self.view.revision = self.view.revision.max(revision);
         let base_floor = self.view.base_floor;
-        let key = change.key();
+        let tables = Arc::make_mut(&mut self.view.tables);
+        let key = &object.key;
+        let table = tables.entry(key.resource.clone()).or_insert_with(|| Table::starting_at(base_floor));
+        let previous = if deleted { table.remove(&key.object) } else { table.put(object.clone()) };
+        let change = Arc::new(Change { revision, object, previous, deleted });
+        if keep_history {
+            table.history.push(change.clone());
+        }
+        self.reindex(&change);
+        change
+    }
+
+    /// Most writes change nothing that is indexed.
+    fn reindex(&mut self, change: &Change) {
+        let now = (!change.deleted).then_some(&change.object);
+        if let (Some(previous), Some(now)) = (&change.previous, now)
+            && previous.meta.indexed_like(&now.meta)
+        {
+            return;
+        }
         if let Some(previous) = &change.previous {
             unindex(&mut self.view, previous);
         }
-        if !change.deleted {
-            index(&mut self.view, &change.object);
-        }
-        let tables = Arc::make_mut(&mut self.view.tables);
-        let table = tables.entry(key.resource.clone()).or_insert_with(|| Table::starting_at(base_floor));
-        if change.deleted {
-            table.remove(&key.object);
-        } else {
-            table.put(change.object.clone());
-        }
-        if keep_history {
-            table.history.push(change);
+        if let Some(now) = now {
+            index(&mut self.view, now);
         }
     }
 
@@ -203,22 +210,18 @@ impl State {
             .map(|(resource, floor)| (resource, Table::starting_at(floor)))
             .collect::<BTreeMap<_, _>>();
         let view = View { revision, term, epoch, base_floor, tables: Arc::new(tables), ..View::default() };
-        Self { view, sessions }
+        Self { view, sessions, names: SharedNames::default() }
     }
 
     /// Loads one stored change: an object, or `None` for a deletion of what the key held. Ascending revisions only.
     /// A deletion of a key that holds nothing (its object lies below the floor) is skipped.
     pub fn load(&mut self, key: &Key, revision: u64, object: Option<Object>) {
-        let previous = self.view.get(key).cloned();
         let floor = self.view.tables.get(&key.resource).map_or(self.view.base_floor, Table::floor);
-        let change = match (object, &previous) {
-            (Some(object), _) => Change { revision, object: Arc::new(object), previous, deleted: false },
-            (None, Some(held)) => {
-                Change { revision, object: Arc::new(held.moved_to(revision)), previous, deleted: true }
-            }
-            (None, None) => return,
-        };
-        self.install(Arc::new(change), revision > floor);
+        let deleted = object.is_none();
+        let object = object.or_else(|| self.view.get(key).map(|held| held.moved_to(revision)));
+        let Some(mut object) = object else { return };
+        object.key = self.names.share(key);
+        self.install(revision, Arc::new(object), deleted, revision > floor);
     }
 }
 

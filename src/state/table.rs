@@ -28,13 +28,22 @@ impl Table {
         self.objects.get_key(name).map(|Named(object)| object)
     }
 
-    /// Puts an object in the place of the one of its name.
-    pub(crate) fn put(&mut self, object: Arc<Object>) {
-        self.objects.insert_cow(Named(object), ());
+    /// Puts an object in the place of the one of its name, which it gives: found on the same way, for each step of it is
+    /// several reads from memory that no cache holds.
+    pub(crate) fn put(&mut self, object: Arc<Object>) -> Option<Arc<Object>> {
+        let mut previous = None;
+        self.objects.update_cow(Named(object), (), |named, (), held| {
+            previous = held.map(|(Named(held), ())| held.clone());
+            Some((named, ()))
+        });
+        previous
     }
 
-    pub(crate) fn remove(&mut self, name: &ObjectName) {
+    /// Removes the object of a name, and gives it.
+    pub(crate) fn remove(&mut self, name: &ObjectName) -> Option<Arc<Object>> {
+        let previous = self.named(name).cloned()?;
         self.objects.remove_cow(name);
+        Some(previous)
     }
 
     /// How many objects there are.

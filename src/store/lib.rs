@@ -9,7 +9,7 @@
 //! 1. `let store = RaftStore::open(StoreConfig::new(cluster_id, member, members, data_dir, tls)).await?`. It returns as
 //!    soon as the disk is loaded; electing a leader (and, with an empty disk, finding the cluster) goes on by itself.
 //!    Everyone else is given it as `Arc<dyn border::Store>`.
-//! 2. Serve [`RaftStore::peers_service`] on the peer port by [`PeerPort::serve`], at once: members with empty disks wait
+//! 2. Serve the peer port by [`RaftStore::serve_peers`], at once: members with empty disks wait
 //!    for one another. The service itself admits only certificates of organisation [`MASTERS`] and checks the cluster's
 //!    id; [`require_organisation`] does the same for other services on that port.
 //! 3. Leader's duties start and stop with [`border::Store::leadership`]. Members and their addresses: [`border::Store::status`].

@@ -12,7 +12,7 @@ use parts::Parts;
 
 use crate::alarm::Alarm;
 use crate::border::{Change, ChangeError, Changed, Members, StoreError};
-use crate::config::StoreConfig;
+use crate::config::{PeerTls, StoreConfig};
 use crate::disk::Disk;
 use crate::environment::Environment;
 use crate::files::DirectoryLock;
@@ -21,18 +21,22 @@ use crate::member::{
     Admission, Core, Forwarding, Lease, ReadGate, compact_history, compact_log, serve_forwarding, serve_reads,
     tend_members, watch_disk, watch_health,
 };
-use crate::peers::{Door, PeersService, grpc};
+use crate::peers::{Door, PeerPort, PeersService, grpc};
 use crate::raft::config::{Timing, raft_config};
 use crate::raft::{Published, StateMachine};
 use crate::register::keep_register;
 use crate::rt::{self, Runner, Worker};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use raftsman_proto::v1::peers_server::PeersServer;
 use raftsman_state::level;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Routes;
 
 /// One member of the replicated store. See the crate for how to use it.
 pub struct RaftStore {
@@ -61,8 +65,15 @@ impl RaftStore {
         Ok(store)
     }
 
-    /// Opens a member in its environment.
-    pub(crate) async fn open_in(config: StoreConfig, environment: Environment) -> Result<Arc<Self>, StoreError> {
+    /// Opens a member in its environment. Boxed, as all that runs Raft: else whoever calls it compiles it again.
+    pub(crate) fn open_in(
+        config: StoreConfig,
+        environment: Environment,
+    ) -> BoxFuture<'static, Result<Arc<Self>, StoreError>> {
+        Self::opened(config, environment).boxed()
+    }
+
+    async fn opened(config: StoreConfig, environment: Environment) -> Result<Arc<Self>, StoreError> {
         config.check().map_err(StoreError::Storage)?;
         let cluster = grpc::cluster(&config.cluster_id).map_err(StoreError::Storage)?;
         let raft_config = raft_config(&config).map_err(|error| StoreError::Storage(error.to_string()))?;
@@ -124,14 +135,25 @@ impl RaftStore {
         PeersService::new(self.core.door.clone(), self.cluster.clone()).into_server()
     }
 
+    /// Serves the peer port: Raft's own service, and these. At once after opening: members with empty disks wait for it.
+    ///
+    /// # Errors
+    /// The certificates cannot be used, or the system gives no threads.
+    pub fn serve_peers(&self, listener: TcpListener, tls: &PeerTls, services: Routes) -> std::io::Result<PeerPort> {
+        let Some(raft) = self.runner.handle() else {
+            return Err(std::io::Error::other("a simulated member has no port"));
+        };
+        PeerPort::serve(listener, tls, services, self.peers_service(), raft)
+    }
+
     /// Changes the members, if this one leads; others are asked instead. One change at a time, each only when the voters
     /// that answer would still be more than half afterwards; the leader hands over first when it is the one that goes. A
     /// change goes on when its caller goes away, and the next leader ends what this one has begun.
     ///
     /// # Errors
     /// [`ChangeError`].
-    pub async fn change_members(&self, change: Change) -> Result<Changed, ChangeError> {
-        self.core.change_members(change).await
+    pub fn change_members(&self, change: Change) -> BoxFuture<'_, Result<Changed, ChangeError>> {
+        self.core.change_members(change).boxed()
     }
 
     /// The members, as this one has heard of them.
@@ -150,7 +172,11 @@ impl RaftStore {
     }
 
     /// Hands leadership over if this member leads, stops, and flushes everything; the data directory is free afterwards.
-    pub async fn shutdown(&self) {
+    pub fn shutdown(&self) -> BoxFuture<'_, ()> {
+        self.stop().boxed()
+    }
+
+    async fn stop(&self) {
         self.hand_over().await;
         if let Some(raft) = self.core.raft.get() {
             self.core.end(StoreError::Closed);
@@ -193,7 +219,11 @@ impl RaftStore {
     }
 
     /// If this member leads, gives leadership to the voter that is nearest, and waits until it has it.
-    pub async fn hand_over(&self) {
+    pub fn hand_over(&self) -> BoxFuture<'_, ()> {
+        self.give_away().boxed()
+    }
+
+    async fn give_away(&self) {
         // What has ended leads nobody.
         if let (Some(raft), Ok(())) = (self.core.raft.get(), self.core.check()) {
             self.core.hand_over_to_nearest(raft).await;

@@ -1,4 +1,4 @@
-//! `raftsman-e2e NAME [--lane life|deaths|fence] [WORDS]`: the end-to-end steps of a lane (of all without) whose names hold
+//! `raftsman-e2e NAME [--lane life|deaths|losses|fence] [WORDS]`: the end-to-end steps of a lane (of all without) whose names hold
 //! one of the words (all without), on the running local cluster NAME. `RAFTSMAN` and `KUBECTL` name other binaries than those
 //! on the PATH.
 
@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     let mut chosen = steps::all();
     if words.first().is_some_and(|word| word == "--lane") {
         let Some(lane) = words.get(1).and_then(|name| Lane::named(name)) else {
-            eprintln!("--lane: there are life, deaths and fence");
+            eprintln!("--lane: there are life, deaths, losses and fence");
             return ExitCode::from(2);
         };
         chosen = lane.steps();

@@ -22,6 +22,9 @@ pub fn life(c: &Cluster, figures: &mut Figures) -> Result<()> {
     for master in c.masters() {
         ensure!(row(&status, master)?.contains("yes"), "{master} is not ready: {status}");
     }
+    for host in c.masters().into_iter().chain(c.nodes()) {
+        ensure!(row(&status, host)?.contains(" days"), "nothing on {host}'s certificate: {status}");
+    }
     let leaders = c.masters().into_iter().filter(|name| row(&status, name).is_ok_and(|row| row.contains("leader")));
     ensure!(leaders.count() == 1, "not one leader: {status}");
 
@@ -169,7 +172,7 @@ fn pids(c: &Cluster) -> Result<BTreeMap<String, String>> {
 }
 
 /// Where the program is.
-fn program_of(c: &Cluster) -> Result<PathBuf> {
+pub(super) fn program_of(c: &Cluster) -> Result<PathBuf> {
     if c.raftsman.components().count() > 1 {
         return Ok(c.raftsman.clone());
     }

@@ -5,9 +5,13 @@ mod bad_input;
 mod cli;
 mod control;
 mod diary;
+mod expired;
 mod failover;
 mod fencing;
+mod history;
 mod job;
+mod keeper;
+mod learners;
 mod local;
 mod machine;
 mod masters;
@@ -16,11 +20,13 @@ mod network;
 mod node;
 mod node_loss;
 mod poller;
+mod raw;
 mod registry;
 mod sample;
 mod scheduling;
 mod stateful_set;
 mod storage;
+mod upgrade;
 mod vip;
 mod watching;
 
@@ -39,8 +45,10 @@ pub(crate) const BUSYBOX: &str = "raftsman.local/busybox:1";
 pub enum Lane {
     /// What a cluster does whose hosts live.
     Life,
-    /// Masters die, and nodes.
+    /// Masters die.
     Deaths,
+    /// Nodes and pods die.
+    Losses,
     /// Nodes are cut off for longer than their pods may run; everything is lost and comes back.
     Fencing,
 }
@@ -51,6 +59,7 @@ impl Lane {
         match name {
             "life" => Some(Self::Life),
             "deaths" => Some(Self::Deaths),
+            "losses" => Some(Self::Losses),
             "fence" => Some(Self::Fencing),
             _ => None,
         }
@@ -61,6 +70,7 @@ impl Lane {
         match self {
             Self::Life => life(),
             Self::Deaths => deaths(),
+            Self::Losses => losses(),
             Self::Fencing => fencing(),
         }
     }
@@ -68,7 +78,7 @@ impl Lane {
 
 /// All steps with their names.
 pub fn all() -> Vec<(&'static str, Step)> {
-    [Lane::Life, Lane::Deaths, Lane::Fencing].into_iter().flat_map(Lane::steps).collect()
+    [Lane::Life, Lane::Deaths, Lane::Losses, Lane::Fencing].into_iter().flat_map(Lane::steps).collect()
 }
 
 fn life() -> Vec<(&'static str, Step)> {
@@ -76,6 +86,7 @@ fn life() -> Vec<(&'static str, Step)> {
         ("masters: every kind through every master", masters::kinds),
         ("masters: every kind by every verb through every master", masters::table),
         ("masters: edit, patches, watch", masters::changes),
+        ("history: below its floor there is 410, and a way on", expired::below_the_floor),
         ("masters: a broken manifest is refused whole", bad_input::manifests),
         ("node: a pod runs, logs, exec, describe", node::a_pod),
         ("node: exit codes, restarts, limits, volumes", node::lives),
@@ -99,16 +110,24 @@ fn deaths() -> Vec<(&'static str, Step)> {
     vec![
         ("members: leadership goes where it is sent", members::transfer),
         ("members: masters join, are replaced, and go", members::come_and_go),
+        ("members: one that only learns serves, votes, and goes", learners::life),
+        ("history: lists and watches go on at another master", history::goes_on),
         ("failover: masters are killed", failover::masters),
         ("vip: the address goes where the leadership goes", vip::moves),
         ("rolling: all masters start again and no request fails", vip::rolling),
+        ("upgrade: another program on every master, and no request fails", upgrade::all_masters),
         ("cli: watches and logs outlive a master", cli::outlives),
+        ("local: status, kubeconfig, and up heals what is down", local::life),
+        ("local: a machine that will not do is told so in one line", local::bad_machines),
+    ]
+}
+
+fn losses() -> Vec<(&'static str, Step)> {
+    vec![
         ("job: a leader and a pod are killed", job::disturbed),
         ("statefulset: a lost node keeps its identity", stateful_set::lost_node),
         ("node loss: pods move, the Service forgets the dead", node_loss::moves),
         ("node loss: a node is deleted, and comes back", node_loss::deleted),
-        ("local: status, kubeconfig, and up heals what is down", local::life),
-        ("local: a machine that will not do is told so in one line", local::bad_machines),
     ]
 }
 

@@ -79,15 +79,20 @@ pub fn check(c: &Cluster, figures: &mut Figures) -> Result<()> {
     let begun = std::time::Instant::now();
     let said = c.raftsman(&format!("check --image {BUSYBOX} --egress {outside}"))?.ok()?;
     figures.add("raftsman check on three nodes", begun.elapsed());
-    for topic in ["same node", "across nodes", "by address", "by name", "to API", "to the outside"] {
-        let fine =
-            said.lines().any(|line| line.starts_with("ok") && line.contains(topic) && line.ends_with("(3 of 3)"));
+    let mut topics: Vec<(&str, &str)> =
+        ["same node", "across nodes", "by address", "by name", "to API", "to the outside"]
+            .map(|it| (it, "(3 of 3)"))
+            .into();
+    // From each node's pod, and from here.
+    topics.push(("virtual address", "(4 of 4)"));
+    for (topic, all) in topics {
+        let fine = said.lines().any(|line| line.starts_with("ok") && line.contains(topic) && line.ends_with(all));
         ensure!(fine, "nothing good about {topic}: {said}");
     }
     let failed = c.raftsman(&format!("check --image {BUSYBOX} --nodes n1 --egress {}:9", c.address("m1")?))?;
     let failed = failed.refused("FAILED  pod to the outside (0 of 1)")?;
     ensure!(failed.is_empty(), "an error beside the report: {failed}");
     c.raftsman("check --nodes n9")?.refused("there is no node \"n9\"; there are n1, n2, n3")?;
-    c.raftsman("check --image 127.0.0.1:9/none:1 --nodes n1 --timeout 10")?.refused("ErrImage")?;
+    c.raftsman("check --image 127.0.0.1:9/none:1 --nodes n1 --timeout 4")?.refused("ErrImage")?;
     c.wait("nothing is left", PATIENCE, || Ok(!c.k("get namespaces")?.contains("raftsman-check-"))).map(drop)
 }

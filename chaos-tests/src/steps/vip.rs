@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-const NAMESPACE: &str = "vip";
+/// Where clients write.
+pub(super) const NAMESPACE: &str = "vip";
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Rounds of each fault.
 const ROUNDS: usize = 2;
@@ -20,22 +21,22 @@ const ROUNDS: usize = 2;
 const LOST_WITHIN: Duration = Duration::from_secs(5);
 
 /// One request.
-struct Asked {
+pub(super) struct Asked {
     begun: Instant,
     ended: Instant,
     /// The name that it created, or why not.
-    outcome: Result<String, String>,
+    pub(super) outcome: Result<String, String>,
 }
 
-/// Creates one ConfigMap after the other until it is told to stop.
-struct Creator {
+/// Creates one ConfigMap after the other, or does something else again and again, until it is told to stop.
+pub(super) struct Creator {
     stop: Arc<AtomicBool>,
     asked: Arc<Mutex<Vec<Asked>>>,
     thread: JoinHandle<()>,
 }
 
 impl Creator {
-    fn start(create: impl Fn(&str) -> Result<Said> + Send + 'static, prefix: &'static str) -> Self {
+    pub(super) fn start(create: impl Fn(&str) -> Result<Said> + Send + 'static, prefix: &'static str) -> Self {
         let (stop, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
         let (over, all) = (Arc::clone(&stop), Arc::clone(&asked));
         let thread = std::thread::spawn(move || {
@@ -56,13 +57,13 @@ impl Creator {
     }
 
     /// When the first request that began after a moment was answered with success.
-    fn answered(&self, after: Instant) -> Option<Instant> {
+    pub(super) fn answered(&self, after: Instant) -> Option<Instant> {
         let all = self.asked.lock();
         all.iter().filter(|one| one.begun > after && one.outcome.is_ok()).map(|one| one.ended).min()
     }
 
     /// By kubectl, which knows the virtual address only.
-    fn kubectl(c: &Cluster, prefix: &'static str, patience: &'static str) -> Self {
+    pub(super) fn kubectl(c: &Cluster, prefix: &'static str, patience: &'static str) -> Self {
         let c = c.clone();
         let create = move |name: &str| {
             let timeout = format!("--request-timeout={patience}");
@@ -72,7 +73,7 @@ impl Creator {
     }
 
     /// By our own command line, which knows all masters.
-    fn raftsman(c: &Cluster, prefix: &'static str) -> Self {
+    pub(super) fn raftsman(c: &Cluster, prefix: &'static str) -> Self {
         let c = c.clone();
         let create = move |name: &str| {
             let manifest =
@@ -82,7 +83,7 @@ impl Creator {
         Self::start(create, prefix)
     }
 
-    fn end(self) -> Result<Vec<Asked>> {
+    pub(super) fn end(self) -> Result<Vec<Asked>> {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().map_err(|_| anyhow::anyhow!("a client ended early"))?;
         Ok(std::mem::take(&mut *self.asked.lock()))
@@ -90,7 +91,7 @@ impl Creator {
 }
 
 /// What was acknowledged is there, at every master.
-fn none_lost(c: &Cluster, asked: &[Asked]) -> Result<()> {
+pub(super) fn none_lost(c: &Cluster, asked: &[Asked]) -> Result<()> {
     let acknowledged: Vec<&String> = asked.iter().filter_map(|asked| asked.outcome.as_ref().ok()).collect();
     for master in c.masters() {
         let list = c.kubectl_at(master, &["-n", NAMESPACE, "get", "configmaps", "-oname"])?.ok()?;

@@ -15,6 +15,9 @@ pub enum Role {
     Node,
 }
 
+/// On a Node: when its host's certificate ends (RFC 3339).
+pub const CERTIFICATE_END_ANNOTATION: &str = "raftsman.io/certificate-end";
+
 /// A master as every host knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -109,6 +112,10 @@ pub struct HostConfig {
     /// Most processes and threads of one pod, as KubeletConfiguration's `podPidsLimit`; no limit when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod_pids_limit: Option<u64>,
+    /// As a master: the cluster's level rises no higher than this while the host is a member, so that programs of that level
+    /// may come back; the program's own when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level_at_most: Option<u32>,
     /// Labels that this node gives itself.
     #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     pub node_labels: std::collections::BTreeMap<String, String>,

@@ -8,7 +8,7 @@ mod promises;
 mod timing;
 
 pub use backup::{BackupConfig, Every};
-pub use host::{HostConfig, MasterAddress, Pki, Ports, Role};
+pub use host::{CERTIFICATE_END_ANNOTATION, HostConfig, MasterAddress, Pki, Ports, Role};
 pub use join::{AuthorityAnswer, JoinRequest, Joined};
 pub use network::NetworkConfig;
 pub use promises::promise_page;

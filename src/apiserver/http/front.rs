@@ -209,7 +209,8 @@ fn without_body(mut answer: Answer) -> Answer {
 fn master_status(store: &StoreStatus, view: View) -> Value {
     let mut status = json!(store);
     status["version"] = env!("CARGO_PKG_VERSION").into();
-    status["level"] = level::LEVEL.into();
+    // As it was said to the others; a master may hold itself back.
+    status["level"] = level::member_level(&view, store.member).unwrap_or(level::LEVEL).into();
     status["clusterLevel"] = level::cluster_level(&view).into();
     status["started"] = (*STARTED).into();
     status

@@ -7,7 +7,9 @@ use serde_json::json;
 /// An answer to a request that the store could not serve.
 pub(crate) fn store_error(error: &StoreError) -> Status {
     match error {
-        StoreError::NoLeader(_) | StoreError::Closed | StoreError::Removed(_) => Status::unavailable(error.to_string()),
+        StoreError::NoLeader(_) | StoreError::Closed | StoreError::Removed(_) | StoreError::Leaving => {
+            Status::unavailable(error.to_string())
+        }
         StoreError::Unknown { .. } => Status {
             details: Some(json!({ "retryAfterSeconds": 1 })),
             ..Status::new(504, "Timeout", format!("Timeout: {error}; look before you repeat it"))

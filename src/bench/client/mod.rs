@@ -6,6 +6,7 @@ mod raftsman;
 use crate::cluster::System;
 use bytes::Bytes;
 use futures::stream::BoxStream;
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use tonic::transport::{Channel, Endpoint};
 const CONNECT: Duration = Duration::from_secs(1);
 
 /// What a member says of itself.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Status {
     /// The newest term it has seen.
     pub(crate) term: u64,
@@ -25,6 +26,19 @@ pub(crate) struct Status {
     pub(crate) serves: bool,
     /// The store's own metrics in Prometheus' text form; empty for etcd, whose status has none.
     pub(crate) metrics: String,
+}
+
+/// Without the metrics, which are pages.
+impl fmt::Debug for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { term, leads, serves, .. } = self;
+        write!(
+            f,
+            "term {term}, {}, {}",
+            if *leads { "leads" } else { "follows" },
+            if *serves { "serves" } else { "waits" }
+        )
+    }
 }
 
 impl Status {

@@ -11,7 +11,7 @@ const QUOTA: u64 = 8 << 30;
 /// Makes directories and certificates.
 pub(super) fn members(program: &Path, directory: &Path, size: u64) -> anyhow::Result<Vec<Member>> {
     let authority = Authority::generate("bench")?;
-    let (peer_ports, client_ports) = (ports(size)?, ports(size)?);
+    let (peer_ports, client_ports) = ports(size)?;
     let file = |name: String| directory.join(name).display().to_string();
     write_public(&directory.join("ca.crt"), authority.certificate())?;
     let cluster: Vec<String> =

@@ -143,11 +143,8 @@ impl Cluster {
             if let Some(leader) = agreed(&seen) {
                 return Ok(leader);
             }
-            anyhow::ensure!(
-                Instant::now() < until,
-                "no leader of {} within {PATIENCE:?}: {seen:?}",
-                self.system.name()
-            );
+            let name = self.system.name();
+            anyhow::ensure!(Instant::now() < until, "no leader of {name} within {PATIENCE:?}: {}", told(&seen));
             tokio::time::sleep(ASK).await;
         }
     }
@@ -181,6 +178,15 @@ impl Cluster {
     }
 }
 
+/// What each member said, for people.
+fn told(seen: &[(usize, Option<Status>)]) -> String {
+    let each = seen.iter().map(|(at, status)| {
+        let said = status.as_ref().map_or_else(|| "did not answer".into(), |status| format!("{status:?}"));
+        format!("m{}: {said}", at + 1)
+    });
+    each.collect::<Vec<_>>().join("; ")
+}
+
 /// The leader, if all say the same and serve.
 fn agreed(seen: &[(usize, Option<Status>)]) -> Option<usize> {
     let all: Vec<(usize, &Status)> = seen.iter().filter_map(|(at, s)| s.as_ref().map(|s| (*at, s))).collect();
@@ -191,10 +197,12 @@ fn agreed(seen: &[(usize, Option<Status>)]) -> Option<usize> {
     leader.map(|(at, _)| *at)
 }
 
-/// Free ports on loopback: each was bound and let go.
-pub(super) fn ports(count: u64) -> anyhow::Result<Vec<SocketAddr>> {
-    let held = (0..count).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<Vec<_>, _>>()?;
-    Ok(held.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?)
+/// For each member a port for its peers and one for clients, on loopback: all were bound at the same time and let go.
+pub(super) fn ports(members: u64) -> anyhow::Result<(Vec<SocketAddr>, Vec<SocketAddr>)> {
+    let held = (0..members * 2).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<Vec<_>, _>>()?;
+    let mut peers = held.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>()?;
+    let clients = peers.split_off(held.len() / 2);
+    Ok((peers, clients))
 }
 
 fn bytes_in(directory: &Path) -> u64 {

@@ -10,7 +10,7 @@ use std::path::Path;
 /// Makes directories, certificates and settings.
 pub(super) fn members(directory: &Path, size: u64) -> anyhow::Result<Vec<Member>> {
     let authority = Authority::generate("bench")?;
-    let (peer_ports, client_ports) = (ports(size)?, ports(size)?);
+    let (peer_ports, client_ports) = ports(size)?;
     let peers: Vec<Peer> =
         (1..=size).zip(peer_ports).map(|(id, address)| Peer { id, name: format!("m{id}"), address }).collect();
     let program = std::env::current_exe()?;

@@ -4,7 +4,7 @@ use super::kv::KvService;
 use super::settings::Settings;
 use crate::proto::bench::kv_server::KvServer;
 use anyhow::Context;
-use raftsman_store::{MemberAddress, PeerPort, PeerTls, RaftStore, StoreConfig};
+use raftsman_store::{MemberAddress, PeerTls, RaftStore, StoreConfig};
 use std::path::Path;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -29,7 +29,7 @@ pub(crate) async fn serve(path: &Path) -> anyhow::Result<()> {
         settings.peers.into_iter().map(|peer| MemberAddress { id: peer.id, name: peer.name, address: peer.address });
     let config = StoreConfig::new("bench", settings.member, members.collect(), settings.data, tls.clone());
     let store = RaftStore::open(config).await?;
-    let mut port = PeerPort::serve(peers, &tls, Routes::new(store.peers_service()))?;
+    let mut port = store.serve_peers(peers, &tls, Routes::default())?;
 
     let kv = KvServer::new(KvService::new(store.clone()));
     let server = Server::builder().add_service(kv);

@@ -1,19 +1,21 @@
-//! `raftsman check`: does the network of pods work? Pods on every node try what workloads need, and each thing that
-//! fails comes with what to do about it.
+//! `raftsman check`: does the network of pods work, and is the control plane reached by its virtual address? Pods on every
+//! node try what workloads need, and each thing that fails comes with what to do about it.
 
 mod bed;
 mod capture;
 mod plan;
 mod report;
+mod vip;
 
 use crate::connect::Cluster;
 use crate::flags::timeout;
 use crate::kubeconfig::Target;
+use crate::members::PATH;
 use anyhow::ensure;
 use bed::Bed;
 use clap::Args;
 use futures::{StreamExt, stream};
-use plan::{Egress, Outcome, Probe, plan};
+use plan::{Beyond, Egress, Outcome, Probe, plan};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -49,7 +51,7 @@ pub async fn run(options: &CheckOptions) -> anyhow::Result<ExitCode> {
     ensure!(nodes.iter().any(|node| node.problem.is_none()), "no node is ready: `raftsman get nodes` says why");
     let bed = Bed::begin(&cluster).await?;
     let checked = tokio::select! {
-        checked = check(&bed, options, &nodes) => checked,
+        checked = check(&cluster, &bed, options, &nodes) => checked,
         _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
     };
     let removed = bed.end().await;
@@ -58,12 +60,13 @@ pub async fn run(options: &CheckOptions) -> anyhow::Result<ExitCode> {
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn check(bed: &Bed, options: &CheckOptions, nodes: &[plan::Node]) -> anyhow::Result<bool> {
+async fn check(cluster: &Cluster, bed: &Bed, options: &CheckOptions, nodes: &[plan::Node]) -> anyhow::Result<bool> {
     let ready: Vec<&str> = nodes.iter().filter(|node| node.problem.is_none()).map(|node| node.name.as_str()).collect();
     crate::outln!("Starting two pods on each of {} in namespace {} …", ready.join(", "), bed.namespace());
     let ground = bed.build(&ready, &options.image, options.timeout).await?;
-    let probes = plan(&ground, &options.egress);
-    let outcomes: Vec<(Probe, Outcome)> = stream::iter(probes)
+    let vip = vip::address(&cluster.read(PATH).await?);
+    let probes = plan(&ground, &Beyond { vip, egress: options.egress.clone() });
+    let mut outcomes: Vec<(Probe, Outcome)> = stream::iter(probes)
         .map(|probe| async {
             let outcome = bed.try_out(&probe).await;
             (probe, outcome)
@@ -71,6 +74,9 @@ async fn check(bed: &Bed, options: &CheckOptions, nodes: &[plan::Node]) -> anyho
         .buffered(AT_ONCE)
         .collect()
         .await;
+    if let Some(address) = vip {
+        outcomes.push(vip::ask(cluster, address).await);
+    }
     let (text, well) = report::report(nodes, &outcomes);
     crate::out!("{text}");
     Ok(well)

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::str::FromStr;
 
 /// A node, and why it takes no part.
@@ -22,6 +23,15 @@ pub(super) struct Ground {
     pub service: String,
     /// Name of that Service, in its own namespace.
     pub name: String,
+}
+
+/// What is to be reached beside the pods.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Beyond {
+    /// The control plane's virtual address, where there is one.
+    pub vip: Option<SocketAddr>,
+    /// Outside of the cluster.
+    pub egress: Egress,
 }
 
 /// What pods are to reach outside.
@@ -63,6 +73,8 @@ pub(super) enum Topic {
     Dns,
     /// A pod reaches the API.
     Api,
+    /// The control plane's virtual address leads to the master that leads.
+    Vip,
     /// A pod reaches the world outside.
     Egress,
 }
@@ -92,6 +104,12 @@ impl Topic {
                 "Pods reach the masters by the Service kubernetes: `raftsman get endpoints kubernetes` must list the live \
                  masters, and masters must take packets from nodes on the API's port."
             }
+            Self::Vip => {
+                "The master that leads carries the control plane's address: `raftsman members list` says who that is, and \
+                 `ip address` there must show it. Does the network take its gratuitous ARP when it moves (switches' ARP \
+                 inspection, clouds), and is it nobody else's? An address is only carried within the masters' own layer 2 \
+                 network."
+            }
             Self::Egress => {
                 "Does the node itself reach it? Then packets leave with pods' addresses: is the node's masquerade rule there \
                  (`nft list table ip raftsman`)? In a closed network say --egress HOST:PORT of something that is there."
@@ -108,6 +126,7 @@ impl fmt::Display for Topic {
             Self::Service => "Service by address",
             Self::Dns => "Service by name (DNS)",
             Self::Api => "pod to API",
+            Self::Vip => "control plane's virtual address",
             Self::Egress => "pod to the outside",
         })
     }
@@ -142,7 +161,7 @@ pub(super) fn client(node: &str) -> String {
 }
 
 /// Everything that is to be tried. Across nodes each reaches the next, so that the number grows with the nodes only.
-pub(super) fn plan(ground: &Ground, egress: &Egress) -> Vec<Probe> {
+pub(super) fn plan(ground: &Ground, beyond: &Beyond) -> Vec<Probe> {
     let nodes: Vec<&String> = ground.servers.keys().collect();
     let mut probes = Vec::new();
     for (at, node) in nodes.iter().enumerate() {
@@ -158,7 +177,10 @@ pub(super) fn plan(ground: &Ground, egress: &Egress) -> Vec<Probe> {
         add(Topic::Dns, ground.name.clone(), fetch(&ground.name), "server-");
         let api = connect("$KUBERNETES_SERVICE_HOST", "$KUBERNETES_SERVICE_PORT");
         add(Topic::Api, "kubernetes.default".to_owned(), api, "reached");
-        if let Egress::To(host, port) = egress {
+        if let Some(vip) = beyond.vip {
+            add(Topic::Vip, vip.to_string(), connect(&vip.ip().to_string(), &vip.port().to_string()), "reached");
+        }
+        if let Egress::To(host, port) = &beyond.egress {
             add(Topic::Egress, format!("{host}:{port}"), connect(host, &port.to_string()), "reached");
         }
     }
@@ -191,10 +213,11 @@ mod tests {
 
     #[test]
     fn every_node_tries_everything() {
-        let probes = plan(&ground(&["a", "b", "c"]), &Egress::To("example.org".to_owned(), 80));
+        let (vip, egress) = (Some("10.0.0.9:6443".parse().unwrap()), Egress::To("example.org".to_owned(), 80));
+        let probes = plan(&ground(&["a", "b", "c"]), &Beyond { vip, egress });
         assert_eq!(pairs(&probes, Topic::SameNode), [("a", "server-a"), ("b", "server-b"), ("c", "server-c")]);
         assert_eq!(pairs(&probes, Topic::CrossNode), [("a", "server-b"), ("b", "server-c"), ("c", "server-a")]);
-        for topic in [Topic::Service, Topic::Dns, Topic::Api, Topic::Egress] {
+        for topic in [Topic::Service, Topic::Dns, Topic::Api, Topic::Vip, Topic::Egress] {
             assert_eq!(pairs(&probes, topic).len(), 3, "{topic}");
         }
         let across = probes.iter().find(|it| it.topic == Topic::CrossNode).unwrap();
@@ -203,8 +226,9 @@ mod tests {
 
     #[test]
     fn one_node_has_no_other() {
-        let probes = plan(&ground(&["a"]), &Egress::None);
-        assert!(pairs(&probes, Topic::CrossNode).is_empty() && pairs(&probes, Topic::Egress).is_empty());
+        let probes = plan(&ground(&["a"]), &Beyond { vip: None, egress: Egress::None });
+        let none = |topic| pairs(&probes, topic).is_empty();
+        assert!(none(Topic::CrossNode) && none(Topic::Vip) && none(Topic::Egress));
         assert_eq!(probes.len(), 4);
     }
 

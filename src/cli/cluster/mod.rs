@@ -179,6 +179,7 @@ impl ClusterFile {
             insecure_registries: Vec::new(),
             cgroup_parent: None,
             pod_pids_limit: None,
+            level_at_most: None,
             node_labels: host.labels.clone(),
         }
     }

@@ -105,19 +105,22 @@ fn status_text(status: &Value) -> String {
             text.push_str(&format!("\n  {field}{}{what}", if field.is_empty() { "" } else { ": " }));
         }
     }
-    if let Some(hint) = hint(reason) {
+    if let Some(hint) = hint(reason, message) {
         text.push_str(&format!("\n  {hint}"));
     }
     text
 }
 
-fn hint(reason: &str) -> Option<&'static str> {
+fn hint(reason: &str, message: &str) -> Option<&'static str> {
     match reason {
         "Unauthorized" => {
             Some("The kubeconfig's credentials are of another cluster or have expired; see `raftsman kubeconfig`.")
         }
         "Forbidden" => Some("Ask for a role that allows it, or use the admin kubeconfig."),
-        "Conflict" => Some("Someone else has changed it meanwhile: read it again and repeat."),
+        // Others are refusals, which say themselves what to do.
+        "Conflict" if message.starts_with("Operation cannot be fulfilled") => {
+            Some("Someone else has changed it meanwhile: read it again and repeat.")
+        }
         "AlreadyExists" => Some("`raftsman apply` changes what exists."),
         "Timeout" | "ServiceUnavailable" => Some("Do the masters have a majority? `raftsman status` shows it."),
         _ => None,

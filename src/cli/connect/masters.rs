@@ -99,7 +99,7 @@ impl Masters {
     }
 
     /// Another one, unless it is known; its place.
-    pub(super) fn add(&self, server: Uri) -> Option<usize> {
+    pub(crate) fn add(&self, server: Uri) -> Option<usize> {
         let mut learnt = self.learnt.write().unwrap_or_else(PoisonError::into_inner);
         let mut all = self.each.iter().chain(learnt.iter());
         if let Some(at) = all.position(|(known, _)| known.authority() == server.authority()) {

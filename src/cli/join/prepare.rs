@@ -167,6 +167,7 @@ fn configuration(options: &JoinOptions, name: &str, address: IpAddr, pki: PathBu
         insecure_registries: Vec::new(),
         cgroup_parent: None,
         pod_pids_limit: None,
+        level_at_most: None,
         node_labels: BTreeMap::new(),
     }
 }

@@ -35,6 +35,8 @@ pub struct Row {
     pub last_seen_millis: Option<u64>,
     /// Its program's version.
     pub version: Option<String>,
+    /// What its program said that it can do.
+    pub level: Option<u32>,
     /// It gives linearizable answers.
     pub ready: Option<bool>,
     /// Why not.

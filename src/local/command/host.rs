@@ -65,6 +65,9 @@ pub struct AddOptions {
     /// A node, not a master
     #[arg(long)]
     node: bool,
+    /// A master that only learns, until `raftsman members promote`
+    #[arg(long, conflicts_with = "node")]
+    learner: bool,
 }
 
 /// Which host, and how much of it.
@@ -157,8 +160,9 @@ async fn add(options: &AddOptions) -> anyhow::Result<ExitCode> {
     }
     for name in cluster.expected() {
         progress.begin("join");
-        join::master(&mut cluster, &name, None, PATIENCE, &progress).await?;
-        progress.done(&format!("{name} votes"));
+        let place = if options.learner { join::Place::Learner } else { join::Place::Voter };
+        join::master(&mut cluster, &name, place, PATIENCE, &progress).await?;
+        progress.done(&format!("{name} {}", if options.learner { "learns" } else { "votes" }));
     }
     Ok(ExitCode::SUCCESS)
 }

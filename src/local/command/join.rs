@@ -19,11 +19,22 @@ use std::time::{Duration, Instant};
 
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Has a planned host join as a master, in the place of `replaces` if that is given; waits until it votes and is ready.
+/// What a master joins as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// It votes.
+    Voter,
+    /// It only learns.
+    Learner,
+    /// It takes the vote of the one before it that had its name.
+    Former,
+}
+
+/// Has a planned host join as a master; waits until it has its place and is ready.
 pub async fn master(
     cluster: &mut LocalCluster,
     name: &str,
-    replaces: Option<&str>,
+    place: Place,
     patience: Duration,
     progress: &Progress,
 ) -> anyhow::Result<()> {
@@ -38,31 +49,24 @@ pub async fn master(
         let target = Target { kubeconfig: Some(cluster.kubeconfig()), ..Target::default() };
         let new = NewToken {
             purpose: Purpose::Master,
-            replaces: replaces.map(str::to_owned),
+            replaces: (place == Place::Former).then(|| name.to_owned()),
             description: format!("host {name} of the local cluster {}", cluster.name),
             ..NewToken::default()
         };
         let token = create_token(&api, &target, &new).await?;
         let server = server(&api).await?;
-        let program = [
-            "serve",
-            "--join",
-            &server,
-            "--token",
-            &token.token,
-            "--name",
-            name,
-            "--address",
-            &host.address.to_string(),
-            "--data-dir",
-            &dir.to_string_lossy(),
-        ]
-        .map(str::to_owned);
+        let address = host.address.to_string();
+        let mut program =
+            vec!["serve", "--join", &server, "--token", &token.token, "--name", name, "--address", &address];
+        let data = dir.to_string_lossy();
+        program.extend(["--data-dir", &data]);
+        program.extend((place == Place::Learner).then_some("--learner"));
+        let program: Vec<String> = program.into_iter().map(str::to_owned).collect();
         start(&process, &dir, &program)?;
     } else {
         heal::process(cluster, &host, &namespaces)?;
     }
-    votes(cluster, &api, &host, &process, patience, progress).await?;
+    has(place, cluster, &api, &host, &process, patience, progress).await?;
     let id = own_id(&config)?;
     cluster.joined(name, id);
     members::write(cluster)
@@ -88,7 +92,9 @@ async fn server(api: &Cluster) -> anyhow::Result<String> {
     bail!("no master is ready; `raftsman up` heals what is down")
 }
 
-async fn votes(
+/// Waits until the master has its place and is ready.
+async fn has(
+    place: Place,
     cluster: &LocalCluster,
     api: &Cluster,
     host: &LocalHost,
@@ -103,7 +109,7 @@ async fn votes(
         if let Ok(answer) = api.read(PATH).await
             && let Some(row) = rows(&answer).into_iter().find(|row| row.name == host.name && row.address == address)
         {
-            if row.voter && row.ready == Some(true) {
+            if (row.voter || place == Place::Learner) && row.ready == Some(true) {
                 return Ok(());
             }
             state = match (row.voter, row.lag) {
@@ -118,7 +124,7 @@ async fn votes(
         }
         if begun.elapsed() > patience {
             bail!(
-                "master {} does not vote after {} s ({state}); its log is {}",
+                "master {} is not ready after {} s ({state}); its log is {}",
                 host.name,
                 patience.as_secs(),
                 process.log().display()
@@ -175,7 +181,7 @@ pub async fn replace(
     }
     gone(cluster, &host).await?;
     cluster.expect(name);
-    master(cluster, name, Some(name), patience, progress).await
+    master(cluster, name, Place::Former, patience, progress).await
 }
 
 /// Nothing of what the host keeps stays.

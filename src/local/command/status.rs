@@ -9,8 +9,7 @@ use raftsman_api::config::Role;
 use raftsman_cli::connect::Cluster;
 use raftsman_cli::kubeconfig::Target;
 use raftsman_cli::masters;
-use raftsman_cli::output::columns;
-use raftsman_cli::status::Masters;
+use raftsman_cli::status::{Masters, Nodes};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -82,28 +81,22 @@ pub async fn print(
             return Ok(false);
         }
     };
-    let mut lines = vec![row(["NODE", "ADDRESS", "PROCESS", "READY", "PODS"])];
+    let mut table = Nodes::now(&nodes);
+    // Others are not on this machine.
+    table.lines.retain(|line| cluster.of(Role::Node).any(|host| host.name == line.name));
     for host in cluster.of(Role::Node) {
-        let object = wait::items(&nodes).find(|node| wait::name(node) == Some(&host.name));
-        let ready = match object {
-            Some(node) if wait::is_ready(node) => "yes",
-            Some(_) => "no",
-            None => "not registered",
-        };
-        well &= ready == "yes";
-        let count = wait::items(&pods).filter(|pod| pod["spec"]["nodeName"] == host.name.as_str()).count();
         let (process, _) = process_state(cluster, host, namespaces, links).await?;
-        lines.push(vec![host.name.clone(), host.address.to_string(), process, ready.to_owned(), count.to_string()]);
+        let line = table.line(&host.name);
+        line.address = host.address.to_string();
+        line.process = Some(process);
+        line.pods = Some(wait::items(&pods).filter(|pod| pod["spec"]["nodeName"] == host.name.as_str()).count());
     }
-    if lines.len() > 1 {
-        raftsman_cli::out!("\n{}", columns(&lines));
+    well &= table.are_well();
+    if !table.lines.is_empty() {
+        raftsman_cli::out!("\n{}", table.text());
     }
     raftsman_cli::outln!("\n{}", pod_summary(&pods));
     Ok(well)
-}
-
-fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
-    cells.map(str::to_owned).to_vec()
 }
 
 /// Its process in words, and whether there is one.

@@ -102,7 +102,7 @@ pub async fn run(options: &UpOptions) -> anyhow::Result<ExitCode> {
     progress.done(&format!("{masters} ready"));
     for name in cluster.expected() {
         progress.begin("join");
-        join::master(&mut cluster, &name, None, patience, &progress).await?;
+        join::master(&mut cluster, &name, join::Place::Voter, patience, &progress).await?;
         progress.done(&format!("{name} votes: {} masters", cluster.present().of(Role::Master).count()));
     }
     let api = wait::client(&cluster).await?;

@@ -365,6 +365,7 @@ impl LocalCluster {
             // Processes may only live in leaves (cgroup v2): the agent in one, its pods below another.
             cgroup_parent: Some(format!("/{}/pods", self.host_cgroup(host))),
             pod_pids_limit: None,
+            level_at_most: None,
             node_labels: std::collections::BTreeMap::new(),
         }
     }

@@ -8,6 +8,7 @@ use futures::future::join_all;
 use raftsman_pki::days_left;
 use raftsman_proto::v1::membership_client::MembershipClient;
 use raftsman_proto::v1::{DescribeRequest, DescribeResponse};
+use raftsman_state::level;
 use raftsman_store::RaftStore;
 use raftsman_store::border::{Store, StoreStatus};
 use serde_json::{Value, json};
@@ -73,6 +74,7 @@ impl Facts {
         let _ = tokio::time::timeout(PATIENCE, self.store.read()).await;
         let own = self.store.status();
         let members = self.store.members().borrow().clone();
+        let view = self.store.view();
         let said = join_all(members.all.iter().map(|member| self.of(member.id))).await;
         let statuses: Vec<Option<StoreStatus>> =
             said.iter().map(|said| serde_json::from_slice(&said.as_ref().ok()?.store).ok()).collect();
@@ -96,7 +98,7 @@ impl Facts {
                 let lag = seen.and_then(|seen| Some(leading?.last_log.saturating_sub(seen.matched?)));
                 let mut row = json!({
                     "id": member.id, "name": member.name, "address": member.address, "role": role, "voter": member.voter,
-                    "lag": lag, "lastSeenMillis": seen.and_then(|seen| seen.silent_ms),
+                    "lag": lag, "lastSeenMillis": seen.and_then(|seen| seen.silent_ms), "level": level::member_level(&view, member.id),
                 });
                 match said {
                     Ok(said) => {

@@ -21,7 +21,12 @@ impl Operations for MemberOperations {
 
     async fn carry_out(&self, operation: Operation) -> Result<Option<(u16, Value)>, Status> {
         let answer = match (&operation.method, operation.words().as_slice()) {
-            (&Method::GET, ["members"]) => self.0.facts.all().await,
+            (&Method::GET, ["members"]) => {
+                let mut all = self.0.facts.all().await;
+                let vip = self.0.config.vip.map(|vip| SocketAddr::new(vip, self.0.config.ports.api).to_string());
+                all["virtualAddress"] = vip.into();
+                all
+            }
             (&Method::POST, ["members"]) => {
                 let change = self.whole(read("change of the members", &operation.body)?);
                 let changed = self.0.changer.change(&change).await.map_err(|error| status(&error))?;

@@ -91,6 +91,7 @@ impl Bench {
             insecure_registries: Vec::new(),
             cgroup_parent: None,
             pod_pids_limit: None,
+            level_at_most: None,
             vip: None,
             node_labels: Default::default(),
         };

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use raftsman_api::config::HostConfig;
+use raftsman_api::config::{CERTIFICATE_END_ANNOTATION, HostConfig};
 use raftsman_api::fencing::{self, FencingRule};
 use raftsman_runtime::border::ImageInfo;
 use std::collections::BTreeMap;
@@ -49,15 +49,22 @@ fn ready(network: Result<(), Option<&str>>, since: Timestamp) -> NodeCondition {
     condition("Ready", false, "KubeletNotReady", &message, since)
 }
 
-/// The node; `network`: its network is configured, or what went wrong with it if anything did; `since`: when that last changed.
+/// The node; `network`: its network is configured, or what went wrong with it if anything did; `since`: when that last changed;
+/// `certificate_end`: when the host's certificate ends.
 pub fn node_object(
     config: &HostConfig,
     machine: &Machine,
     images: &[ImageInfo],
     network: Result<(), Option<&str>>,
     since: Timestamp,
+    certificate_end: Option<Timestamp>,
 ) -> Node {
     let rule = FencingRule::of(config);
+    let mut annotations = BTreeMap::from([
+        (fencing::ANNOTATION.to_owned(), rule.word().to_owned()),
+        (fencing::DEADLINE_ANNOTATION.to_owned(), rule.deadline.as_secs().to_string()),
+    ]);
+    annotations.extend(certificate_end.map(|end| (CERTIFICATE_END_ANNOTATION.to_owned(), end.to_string())));
     let mut labels = config.node_labels.clone();
     for (key, value) in [
         ("kubernetes.io/hostname", config.name.as_str()),
@@ -117,10 +124,7 @@ pub fn node_object(
         metadata: ObjectMeta {
             name: Some(config.name.clone()),
             labels: Some(labels),
-            annotations: Some(BTreeMap::from([
-                (fencing::ANNOTATION.to_owned(), rule.word().to_owned()),
-                (fencing::DEADLINE_ANNOTATION.to_owned(), rule.deadline.as_secs().to_string()),
-            ])),
+            annotations: Some(annotations),
             ..ObjectMeta::default()
         },
         spec: None,

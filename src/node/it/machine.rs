@@ -166,6 +166,7 @@ fn config(dir: &Path, group: &str, master: &FakeMaster) -> HostConfig {
         insecure_registries: Vec::new(),
         cgroup_parent: Some(group.to_owned()),
         pod_pids_limit: None,
+        level_at_most: None,
         vip: None,
         node_labels: Default::default(),
     }

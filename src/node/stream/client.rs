@@ -5,6 +5,7 @@ use super::outbox::Outbox;
 use super::session::{Speaker, session};
 use crate::error::AgentError;
 use crate::promise::Standing;
+use jiff::Timestamp;
 use parking_lot::RwLock;
 use rand::Rng;
 use std::path::Path;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity as TlsIdentity};
+use x509_parser::pem::parse_x509_pem;
 
 const CONNECT: Duration = Duration::from_secs(1);
 /// TCP's handshake and that of TLS.
@@ -44,6 +46,12 @@ impl Identity {
             std::fs::read_to_string(&path).map_err(|error| AgentError::file(&path, error))
         };
         Ok(Self { ca: read("ca.crt")?, certificate: read("host.crt")?, key: read("host.key")? })
+    }
+
+    /// When the certificate ends, if that can be read.
+    pub fn end(&self) -> Option<Timestamp> {
+        let (_, pem) = parse_x509_pem(self.certificate.as_bytes()).ok()?;
+        Timestamp::from_second(pem.parse_x509().ok()?.validity().not_after.timestamp()).ok()
     }
 
     pub(crate) fn channel(&self, master: &str) -> Result<Endpoint, tonic::transport::Error> {

@@ -16,6 +16,8 @@ use crate::member::to_vote;
 use crate::peers::Identity;
 use crate::raft::types::{LogId, Member, Membership, term_of};
 use crate::raft::{Published, StateMachine};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use openraft::RaftLogReader;
 use openraft::storage::RaftLogStorage;
 use std::collections::BTreeMap;
@@ -76,7 +78,15 @@ impl Recovery {
     }
 
     /// The same in its environment.
-    pub(crate) async fn plan_in(
+    pub(crate) fn plan_in(
+        config: &StoreConfig,
+        environment: Environment,
+        lock: Option<DirectoryLock>,
+    ) -> BoxFuture<'_, Result<Self, StoreError>> {
+        Self::planned_in(config, environment, lock).boxed()
+    }
+
+    async fn planned_in(
         config: &StoreConfig,
         environment: Environment,
         lock: Option<DirectoryLock>,
@@ -196,7 +206,11 @@ impl Recovery {
     ///
     /// # Errors
     /// The disk fails.
-    pub async fn carry_out(mut self) -> Result<RecoverPlan, StoreError> {
+    pub fn carry_out(self) -> BoxFuture<'static, Result<RecoverPlan, StoreError>> {
+        self.carried_out().boxed()
+    }
+
+    async fn carried_out(mut self) -> Result<RecoverPlan, StoreError> {
         let done = self.write().await;
         let plan = self.plan.clone();
         let closed = self.close().await;

@@ -47,6 +47,9 @@ pub enum StoreError {
          directory, then `raftsman serve --join` with a new token"
     )]
     Removed(String),
+    /// This member is about to be removed from the cluster: nothing was written.
+    #[error("this master is being removed from the cluster and takes no more writes: send it to another one")]
+    Leaving,
     /// The member is shutting down.
     #[error("this master is shutting down")]
     Closed,

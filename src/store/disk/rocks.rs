@@ -14,6 +14,9 @@ const LEVELS: [DBCompressionType; 7] = {
     [None, None, Lz4, Lz4, Lz4, Lz4, Lz4]
 };
 
+/// Flushed tables that are compacted together.
+const FLUSHED: i32 = 10;
+
 /// Opens RocksDB databases.
 pub(crate) struct Rocks {
     root: PathBuf,
@@ -38,6 +41,8 @@ impl Engines for Rocks {
         // Checksums are checked at every read anyway; this also refuses a database with a missing or shorter file, and
         // to write on after the first error.
         options.set_paranoid_checks(true);
+        // By then most of a busy resource's history is compacted, and need not be written again.
+        options.set_level_zero_file_num_compaction_trigger(FLUSHED);
         let path = self.root.join(name);
         whole(&path)?;
         let db = DB::open(&options, path).map_err(broken)?;

@@ -99,6 +99,39 @@ async fn the_leader_is_removed_without_a_failed_write() {
     }
 }
 
+/// Writes through a member until it refuses; what was acknowledged. Nothing may end any other way.
+async fn until_refused(store: Arc<RaftStore>, writer: usize) -> (Vec<String>, String) {
+    let mut written = Vec::new();
+    loop {
+        let name = format!("d{writer}-{}", written.len());
+        match store.propose(create(&name, "x")).await {
+            Ok(outcome) if committed(&outcome) => written.push(name),
+            Err(StoreError::Leaving | StoreError::Removed(_)) => return (written, name),
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_writes_through_a_member_that_is_removed_learns_what_became_of_it() {
+    let cluster = Cluster::start(3, |_| {}).await;
+    let gone = cluster.follower().await;
+    let writers: Vec<_> = (0..16).map(|at| tokio::spawn(until_refused(cluster.store(gone), at))).collect();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    cluster.change(remove(gone)).await;
+    let left: Vec<u64> = cluster.ids().into_iter().filter(|id| *id != gone).collect();
+    cluster.settled_but(gone, &left).await;
+    for writer in writers {
+        let (written, refused) = tokio::time::timeout(Duration::from_secs(20), writer).await.unwrap().unwrap();
+        assert!(!written.is_empty());
+        let view = cluster.store(left[0]).read().await.unwrap();
+        for name in written {
+            assert!(view.get(&key(&name)).is_some(), "{name} was acknowledged and is gone");
+        }
+        assert!(view.get(&key(&refused)).is_none(), "{refused} was refused and is there");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_removed_member_that_comes_back_disturbs_nobody() {
     let mut cluster = Cluster::start(3, |_| {}).await;

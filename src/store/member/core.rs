@@ -3,7 +3,7 @@
 use crate::alarm::Alarm;
 use crate::border::{Health, Leadership, Members, StoreError};
 use crate::config::StoreConfig;
-use crate::member::{Admission, Forwarding, Lease, Origins, ReadGate};
+use crate::member::{Admission, Forwarding, Lease, Origins, OwnWrites, ReadGate};
 use crate::metrics::Metrics;
 use crate::peers::{Door, PeerError, Transport};
 use crate::raft::Published;
@@ -32,6 +32,7 @@ pub(crate) struct Core {
     /// Begins with the first proposal.
     pub(crate) origins: OnceCell<Origins>,
     pub(crate) proposals: Admission,
+    pub(crate) writes: Arc<OwnWrites>,
     pub(crate) forwarding: Forwarding,
     pub(crate) reads: ReadGate,
     pub(crate) lease: Arc<Lease>,
@@ -67,6 +68,7 @@ impl Core {
             alarm,
             proposals: Admission::new(config.max_proposals, config.max_proposal_bytes),
             config,
+            writes: door.writes(),
             raft: OnceLock::new(),
             transport,
             published,

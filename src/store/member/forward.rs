@@ -2,6 +2,7 @@
 
 use crate::member::admission::Admitted;
 use crate::member::{Core, Seen};
+use crate::peers::PeerError;
 use crate::rt;
 use bytes::Bytes;
 use std::sync::{Arc, Weak};
@@ -145,8 +146,11 @@ impl Core {
         };
         let proposed = match proposed {
             Ok(proposed) => proposed,
+            Err(PeerError::Removed(why)) => {
+                self.removed(&why);
+                return vec![Attempt::NotTaken(why); count];
+            }
             Err(error) => {
-                self.notice(&error);
                 return vec![Attempt::Lost(format!("{}: {error}", node.name)); count];
             }
         };

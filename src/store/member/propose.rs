@@ -4,7 +4,8 @@ use crate::border::StoreError;
 use crate::codec::{decode, encode_bytes};
 use crate::member::admission::{Admitted, MOST_BYTES};
 use crate::member::forward::ATTEMPT;
-use crate::member::{Attempt, Core, Origins};
+use crate::member::own_writes::OwnWrite;
+use crate::member::{Attempt, Core, Origins, is_gone};
 use crate::metrics::Queue;
 use crate::raft::types::Command;
 use crate::rt::{self, Instant};
@@ -21,6 +22,7 @@ impl Core {
     /// See [`crate::border::Store::propose`].
     pub(crate) async fn propose(&self, mut txn: Txn) -> Result<Outcome, StoreError> {
         self.check()?;
+        let _under_way = self.own_write()?;
         // Before anything is spent on it: its bytes are counted once they are known.
         if self.proposals.room().0 == 0 {
             return Err(self.overloaded());
@@ -33,6 +35,18 @@ impl Core {
         let outcome = self.deliver(&txn, deadline).await;
         self.metrics.proposal.observe(started.elapsed());
         outcome
+    }
+
+    fn own_write(&self) -> Result<OwnWrite<'_>, StoreError> {
+        if let Some(write) = self.writes.begin() {
+            return Ok(write);
+        }
+        if is_gone(&self.published.view(), self.config.member) {
+            return Err(StoreError::Leaving);
+        }
+        // Its removal was given up.
+        self.writes.resume();
+        self.writes.begin().ok_or(StoreError::Leaving)
     }
 
     fn overloaded(&self) -> StoreError {

@@ -3,7 +3,7 @@
 use crate::codec::encode_bytes;
 use crate::disk::{Directory, SnapshotDir};
 use crate::log::LogStorage;
-use crate::member::{Admission, Lease};
+use crate::member::{Admission, Lease, OwnWrites};
 use crate::metrics::{Metrics, Queue};
 use crate::peers::receive::Incoming;
 use crate::peers::{Append, AppendAnswer, BoxedStream, Identity};
@@ -69,6 +69,8 @@ pub(crate) struct Door {
     /// See [`crate::lineage`].
     lineage: AtomicU64,
     forwarded: Admission,
+    /// Given to this member by clients.
+    writes: Arc<OwnWrites>,
     published: Arc<Published>,
     lease: Arc<Lease>,
     metrics: Arc<Metrics>,
@@ -92,6 +94,7 @@ impl Door {
             stalled: watch::Sender::new(false),
             lineage: AtomicU64::new(lineage),
             forwarded,
+            writes: Arc::default(),
             published,
             lease,
             metrics,
@@ -118,6 +121,10 @@ impl Door {
     pub(crate) fn close(&self) {
         self.raft.write().take();
         self.log.write().take();
+    }
+
+    pub(crate) fn writes(&self) -> Arc<OwnWrites> {
+        self.writes.clone()
     }
 
     pub(super) fn published(&self) -> &Published {
@@ -274,6 +281,15 @@ impl Door {
             });
         }
         Ok(proposed)
+    }
+
+    /// This member is to be removed, as a record at this log index says: answered once it takes no more writes from clients and
+    /// knows what became of each that it has taken.
+    pub(crate) async fn drain(&self, recorded: u64) -> Result<(), Refusal> {
+        self.raft()?;
+        self.published.applied.wait(recorded).await;
+        self.writes.drain().await;
+        Ok(())
     }
 
     pub(crate) async fn read_index(&self) -> Result<ReadIndexResponse, Refusal> {

@@ -118,6 +118,10 @@ pub(crate) trait Peer: Send + Sync {
     /// Encoded transactions for the leader, and what became of each, in their order.
     async fn propose(&self, txns: Vec<Bytes>, patience: Duration) -> Result<Vec<Proposed>, PeerError>;
 
+    /// It is to be removed, as a record at this log index says: it takes no more writes from clients, and answers when it
+    /// knows what became of each that it has taken.
+    async fn drain(&self, recorded: u64, patience: Duration) -> Result<(), PeerError>;
+
     /// A log index that, once applied, makes a read linearizable; answered by the leader.
     async fn read_index(&self, patience: Duration) -> Result<ReadIndexResponse, PeerError>;
 }

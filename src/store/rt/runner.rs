@@ -20,6 +20,14 @@ pub(crate) enum Runner {
 }
 
 impl Runner {
+    /// The Raft thread's runtime; a simulation has none.
+    pub(crate) fn handle(&self) -> Option<tokio::runtime::Handle> {
+        match self {
+            Self::Threads(thread) => Some(thread.handle().clone()),
+            Self::Simulated(_) => None,
+        }
+    }
+
     /// Starts a task among the member's own.
     pub(crate) fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where

@@ -94,16 +94,14 @@ impl SimPeer {
         let exchanged = async {
             self.carry(self.me, self.to, what).await?;
             let Listener { door, life } = self.network.listener(self.to)?;
-            if self.network.twice() {
-                let (door, request, serve) = (door.clone(), request.clone(), serve.clone());
-                let again = self.knock(as_);
-                spawn_in(&life, async move {
-                    again.admitted(&door)?;
-                    serve(door, request).await
-                });
-            }
+            let twice = self.network.twice();
+            let own = life.clone();
             let served = async move {
+                // Both copies at once: a caller that is refused has had nothing carried out.
                 knock.admitted(&door)?;
+                if twice {
+                    spawn_in(&own, serve(door.clone(), request.clone()));
+                }
                 serve(door, request).await
             };
             let answer = spawn_in(&life, served).await.map_err(|_| self.broken())?;
@@ -310,6 +308,11 @@ impl Peer for SimPeer {
 
     async fn propose(&self, txns: Vec<Bytes>, patience: Duration) -> Result<Vec<Proposed>, PeerError> {
         self.exchange("propose", As::Client, patience, txns, |door, txns| async move { door.propose(txns).await }).await
+    }
+
+    async fn drain(&self, recorded: u64, patience: Duration) -> Result<(), PeerError> {
+        self.exchange("drain", As::Raft, patience, recorded, |door, recorded| async move { door.drain(recorded).await })
+            .await
     }
 
     async fn read_index(&self, patience: Duration) -> Result<ReadIndexResponse, PeerError> {

@@ -29,6 +29,9 @@ const LOOK: Duration = Duration::from_millis(50);
 /// How long a leader waits for another to take over.
 const HAND_OVER: Duration = Duration::from_secs(2);
 
+/// How long a member that goes is given to end its clients' writes: as long as one of them may take.
+const DRAIN: Duration = Duration::from_secs(10);
+
 type Result<T> = std::result::Result<T, ChangeError>;
 
 fn lost(reason: impl std::fmt::Display) -> ChangeError {
@@ -182,6 +185,10 @@ impl Core {
                 self.hand_over(raft, heir).await;
                 return Ok(at);
             }
+            Step::Drain(id) => {
+                self.drain(raft, id).await;
+                return Ok(at);
+            }
             Step::Learn(id, member) => (ChangeMembers::AddNodes(BTreeMap::from([(id, member)])), true),
             Step::Forget(id) => (ChangeMembers::RemoveNodes([id].into()), true),
             Step::Move { id, to, ask } => {
@@ -261,6 +268,20 @@ impl Core {
             && let Some(heir) = roster.heir(me)
         {
             self.hand_over(raft, heir).await;
+        }
+    }
+
+    /// One that does not answer goes all the same: what becomes of its writes, nobody can tell its clients.
+    async fn drain(&self, raft: &Raft, id: u64) {
+        let asked = async {
+            let membership = effective(raft).await?;
+            let Some(member) = membership.get_node(&id) else { return Ok(()) };
+            let recorded = self.published.applied.index().unwrap_or(0);
+            let peer = self.transport.peer(id, member).map_err(lost)?;
+            peer.drain(recorded, DRAIN).await.map_err(lost)
+        };
+        if let Err(error) = asked.await {
+            tracing::warn!(%error, member = id, "it is removed while writes of its clients may be under way");
         }
     }
 

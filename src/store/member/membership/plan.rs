@@ -36,6 +36,8 @@ pub(crate) enum Step {
     Learn(u64, Member),
     /// Change who votes. Voters that go either learn (`keep`) or are members no more.
     Vote { come: BTreeSet<u64>, go: BTreeSet<u64>, keep: bool },
+    /// One that is to be removed takes no more writes from clients, and learns what became of those that it has taken.
+    Drain(u64),
     /// A learner is a member no more.
     Forget(u64),
     /// Another name or address. With `ask`, the member has to answer there first.
@@ -93,7 +95,7 @@ pub(crate) fn settle(roster: &Roster) -> Vec<Step> {
         let votes = roster.voters.contains(&record.id);
         match record.wants {
             Wants::Gone if votes => return vec![Step::Write(Record { wants: Wants::Voter, ..record.clone() })],
-            Wants::Gone => return vec![Step::Forget(record.id)],
+            Wants::Gone => return roster.drained(record.id).chain([Step::Forget(record.id)]).collect(),
             Wants::Voter if !votes => {
                 let planned = match record.replaces.filter(|old| roster.members.contains_key(old)) {
                     Some(old) => roster.replace(old, record.id),
@@ -153,6 +155,11 @@ impl Roster {
         let record = self.record(id, wants)?;
         let same = self.records.get(&id).is_some_and(|(known, _)| *known == record);
         Ok((!same).then_some(Step::Write(record)))
+    }
+
+    /// Before a member goes, if it is there to be asked.
+    fn drained(&self, id: u64) -> impl Iterator<Item = Step> {
+        self.answers(id).then_some(Step::Drain(id)).into_iter()
     }
 
     /// These voters would go on by themselves: more than half of them answer.
@@ -298,7 +305,7 @@ impl Roster {
             return Ok(Plan { member: id, steps: Vec::new(), advice: String::new() });
         }
         let what = format!("removing {}", self.seen(id)?.member.name);
-        let mut steps: Vec<Step> = self.keep(id, Wants::Gone)?.into_iter().collect();
+        let mut steps: Vec<Step> = self.keep(id, Wants::Gone)?.into_iter().chain(self.drained(id)).collect();
         if !self.voters.contains(&id) {
             steps.push(Step::Forget(id));
             return Ok(Plan { member: id, steps, advice: String::new() });
@@ -338,7 +345,7 @@ impl Roster {
         voters.insert(new);
         self.holds(&voters, &what)?;
         self.holds(&self.voters, &what)?;
-        steps.extend(self.keep(old, Wants::Gone)?);
+        steps.extend(self.keep(old, Wants::Gone)?.into_iter().chain(self.drained(old)));
         let go = if voted { BTreeSet::from([old]) } else { BTreeSet::new() };
         steps.push(Step::Vote { come: BTreeSet::from([new]), go, keep: false });
         if !voted {

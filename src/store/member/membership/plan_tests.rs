@@ -42,6 +42,7 @@ fn step(step: &Step) -> String {
         Step::Write(record) => format!("write {} {:?}", record.id, record.wants),
         Step::Learn(id, _) => format!("learn {id}"),
         Step::Vote { come, go, keep } => format!("vote +{come:?} -{go:?}{}", if *keep { " keep" } else { "" }),
+        Step::Drain(id) => format!("drain {id}"),
         Step::Forget(id) => format!("forget {id}"),
         Step::Move { id, to, ask } => format!("move {id} {} {}{}", to.name, to.address, if *ask { " ask" } else { "" }),
         Step::HandOver(id) => format!("hand over {id}"),
@@ -81,9 +82,9 @@ fn changes_and_what_they_take() {
         (&three, demote(2), "write 2 Learner vote +{} -{2} keep"),
         (&three, demote(1), "hand over 2"),
         (&learner, demote(4), "write 4 Learner"),
-        (&three, remove(2), "write 2 Gone vote +{} -{2}"),
+        (&three, remove(2), "write 2 Gone drain 2 vote +{} -{2}"),
         (&three, remove(1), "hand over 2"),
-        (&learner, remove(4), "write 4 Gone forget 4"),
+        (&learner, remove(4), "write 4 Gone drain 4 forget 4"),
         (&three, remove(9), "who: there is no master 9"),
         // The dead one may go, one that lives may not while the dead one counts.
         (&dead, remove(3), "write 3 Gone vote +{} -{3}"),
@@ -91,10 +92,10 @@ fn changes_and_what_they_take() {
         (&dead, demote(2), "no: demoting m2 would cost"),
         (&dead, promote(4), "write 4 Voter vote +{4} -{} keep"),
         (&dead, replace(3, 4), "write 4 Voter write 3 Gone vote +{4} -{3}"),
-        (&dead, replace(2, 4), "write 4 Voter write 2 Gone vote +{4} -{2}"),
+        (&dead, replace(2, 4), "write 4 Voter write 2 Gone drain 2 vote +{4} -{2}"),
         (&learner, replace(1, 4), "hand over 2"),
         (&learner, replace(2, 3), "no: replacing m2 by m3: the new one votes already"),
-        (&two, remove(2), "write 2 Gone vote +{} -{2}"),
+        (&two, remove(2), "write 2 Gone drain 2 vote +{} -{2}"),
         (&one, remove(1), "no: removing m1 would leave no voter"),
         (&one, demote(1), "no: demoting m1 would leave no voter"),
         (&three, transfer(Some(3)), "hand over 3"),
@@ -154,6 +155,8 @@ fn what_was_begun_is_ended() {
     // Removed from the voters, not yet from the members.
     let mut begun = roster(&[1, 2, 3], &[4], &[]);
     begun.records.extend([record(4, Wants::Gone, None)]);
+    assert_eq!(steps(&begun), "drain 4 forget 4");
+    begun.members.get_mut(&4).unwrap().answers = false;
     assert_eq!(steps(&begun), "forget 4");
     // Nothing but the record: forgotten.
     let mut forgotten = roster(&[1, 2, 3], &[], &[]);
@@ -164,7 +167,7 @@ fn what_was_begun_is_ended() {
     half.records.extend([record(2, Wants::Gone, None), record(4, Wants::Voter, Some(2))]);
     assert_eq!(steps(&half), "write 2 Voter");
     half.records.extend([record(2, Wants::Voter, None)]);
-    assert_eq!(steps(&half), "write 2 Gone vote +{4} -{2}");
+    assert_eq!(steps(&half), "write 2 Gone drain 2 vote +{4} -{2}");
     let mut whole = roster(&[1, 3, 4], &[2], &[]);
     whole.records.extend([record(2, Wants::Gone, None), record(4, Wants::Voter, Some(2))]);
     assert_eq!(shown(&whole, &Change::Replace { member: 2, with: 4 }), "forget 2");

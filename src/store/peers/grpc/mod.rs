@@ -1,6 +1,8 @@
 //! Peers over gRPC with mutual TLS.
 
+mod accept;
 mod clients;
+mod connector;
 mod identity;
 mod peer;
 mod port;
@@ -28,6 +30,9 @@ const REMOVED: &str = "raftsman-removed";
 
 /// Metadata key of a refusal: what was sent is damaged.
 const DAMAGED: &str = "raftsman-damaged";
+
+/// What connections for Raft ask for beside HTTP/2 when TLS begins: they are served on the Raft thread.
+const PEER: &[u8] = b"raftsman-peer";
 
 /// The organisation of masters' certificates.
 pub const MASTERS: &str = "raftsman:masters";

@@ -11,8 +11,8 @@ use openraft::raft::{
     AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
 };
 use raftsman_proto::v1::{
-    IdentityRequest, ProposeRequest, Proposed, RaftMessage, ReadIndexRequest, ReadIndexResponse, SnapshotChunk,
-    SnapshotFile, SnapshotFiles,
+    DrainRequest, IdentityRequest, ProposeRequest, Proposed, RaftMessage, ReadIndexRequest, ReadIndexResponse,
+    SnapshotChunk, SnapshotFile, SnapshotFiles,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -187,6 +187,11 @@ impl Peer for GrpcPeer {
     async fn propose(&self, txns: Vec<Bytes>, patience: Duration) -> Result<Vec<Proposed>, PeerError> {
         let request = self.timed(ProposeRequest { txns }, patience);
         Ok(within(patience, self.bulk().propose(request)).await?.proposed)
+    }
+
+    async fn drain(&self, recorded: u64, patience: Duration) -> Result<(), PeerError> {
+        let request = self.timed(DrainRequest { recorded }, patience);
+        within(patience, self.prompt().drain(request)).await.map(drop)
     }
 
     async fn read_index(&self, patience: Duration) -> Result<ReadIndexResponse, PeerError> {

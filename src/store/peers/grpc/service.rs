@@ -7,8 +7,8 @@ use crate::peers::{Asked, Caller, Door, Refusal};
 use futures::{Stream, StreamExt};
 use raftsman_proto::v1::peers_server::{Peers, PeersServer};
 use raftsman_proto::v1::{
-    IdentityRequest, IdentityResponse, ProposeRequest, ProposeResponse, RaftMessage, ReadIndexRequest,
-    ReadIndexResponse, SnapshotChunk, SnapshotFiles,
+    DrainRequest, DrainResponse, IdentityRequest, IdentityResponse, ProposeRequest, ProposeResponse, RaftMessage,
+    ReadIndexRequest, ReadIndexResponse, SnapshotChunk, SnapshotFiles,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -169,6 +169,12 @@ impl Peers for PeersService {
         let txns = self.admit(request, Asked::OfLeader)?.txns;
         let proposed = self.door.propose(txns).await.map_err(status)?;
         Ok(Response::new(ProposeResponse { proposed }))
+    }
+
+    async fn drain(&self, request: Request<DrainRequest>) -> Answer<DrainResponse> {
+        let recorded = self.enter(request)?.recorded;
+        self.door.drain(recorded).await.map_err(status)?;
+        Ok(Response::new(DrainResponse {}))
     }
 
     async fn read_index(&self, request: Request<ReadIndexRequest>) -> Answer<ReadIndexResponse> {

@@ -1,12 +1,12 @@
 //! One run from its seed.
 
+use crate::clients::{Worker, key};
 use crate::invariants::{Event, Seen, violations};
-use crate::sim::clients::{Worker, key};
-use crate::sim::keeper::Keeper;
-use crate::sim::plan::Plan;
-use crate::sim::recorder::Recorder;
-use crate::sim::watchers::Watcher;
-use crate::sim::{faults, members, observers};
+use crate::keeper::Keeper;
+use crate::plan::Plan;
+use crate::recorder::Recorder;
+use crate::watchers::Watcher;
+use crate::{faults, members, observers};
 use raftsman_state::{Body, Meta, Op, Outcome, Txn};
 use raftsman_store::Profile;
 use raftsman_store::border::Change;

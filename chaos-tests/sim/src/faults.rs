@@ -1,8 +1,8 @@
 //! What befalls a cluster.
 
-use crate::sim::keeper::Keeper;
-use crate::sim::members;
-use crate::sim::plan::Plan;
+use crate::keeper::Keeper;
+use crate::members;
+use crate::plan::Plan;
 use raftsman_store::border::Change;
 use raftsman_store::sim::{self, Chance, Clock, Crash, DiskFaults, Weather, World};
 use std::sync::Arc;

@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+use crate::clients::key;
 use crate::invariants::{Action, Known, Operation, Seen, violations};
-use crate::sim::clients::key;
-use crate::sim::recorder::{Recorder, value};
+use crate::recorder::{Recorder, value};
 use raftsman_state::{Body, Meta, Op, Outcome, Txn};
 use raftsman_store::sim::{self, Client, Clock, World};
 use std::sync::Arc;

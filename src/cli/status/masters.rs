@@ -1,14 +1,14 @@
-//! `raftsman status`: the masters, as they say themselves. One table for a cluster anywhere and for one on this machine,
-//! which knows its hosts' processes, too.
+//! The masters, as they say themselves. One table for a cluster anywhere and for one on this machine, whose hosts have
+//! processes, too.
 
 use crate::connect::Cluster;
-use crate::kubeconfig::Target;
 use crate::masters::Seen;
 use crate::members::{PATH, Row, rows};
 use crate::output::columns;
 use serde_json::Value;
-use std::process::ExitCode;
 
+/// A certificate that ends sooner (days) is spoken of.
+const SOON: i64 = 30;
 /// Where a master says what it knows.
 const STATUS: &str = "/raftsman/v1/status";
 
@@ -34,16 +34,6 @@ pub struct Line {
     pub process: Option<String>,
     /// Whether it takes requests, where it was asked by itself; else `row` tells.
     pub ready: Option<String>,
-}
-
-/// Prints it; success if every master is ready and a leader is known.
-///
-/// # Errors
-/// No master answers.
-pub async fn run(target: &Target) -> anyhow::Result<ExitCode> {
-    let masters = Masters::ask(&Cluster::open(target).await?).await?;
-    crate::out!("{}", masters.text());
-    Ok(if masters.are_well() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 impl Masters {
@@ -102,18 +92,36 @@ impl Masters {
         let mut all: Vec<Vec<String>> = vec![front.chain(head).map(str::to_owned).collect()];
         all.extend(self.lines.iter().map(|line| line.cells(processes)));
         text.push_str(&columns(&all));
+        let highest = self.lines.iter().filter_map(|line| line.row.level).max();
         for Line { row, .. } in &self.lines {
             if let Some(why) = row.error.as_ref().or(row.reason.as_ref().filter(|why| !why.is_empty())) {
                 text.push_str(&format!("{}: {why}\n", row.name));
             }
-            if let Some(days) = row.certificate_days.filter(|days| *days < 30) {
+            text.push_str(&ending(&row.name, row.certificate_days));
+            if let Some((level, highest)) = row.level.zip(highest).filter(|(level, highest)| level < highest) {
                 text.push_str(&format!(
-                    "{}: its certificate ends in {days} days; `raftsman pki issue` makes a new one\n",
+                    "{}: the cluster stays at level {level} while its program has no more; that of others has {highest}\n",
                     row.name
                 ));
             }
         }
         text
+    }
+}
+
+/// The cell of a certificate.
+pub(super) fn days(left: Option<i64>) -> String {
+    left.map_or_else(|| "-".to_owned(), |days| format!("{days} days"))
+}
+
+/// A line about a certificate that ends soon.
+pub(super) fn ending(host: &str, left: Option<i64>) -> String {
+    match left.filter(|days| *days < SOON) {
+        None => String::new(),
+        Some(days) if days < 0 => format!("{host}: its certificate has ended; `raftsman pki issue` makes a new one\n"),
+        Some(days) => {
+            format!("{host}: its certificate ends in {days} days; `raftsman pki issue` makes a new one\n")
+        }
     }
 }
 
@@ -157,7 +165,7 @@ impl Line {
             some(row.applied),
             some(row.revision),
             row.version.as_ref().map_or_else(|| "-".to_owned(), |version| format!("v{version}")),
-            row.certificate_days.map_or_else(|| "-".to_owned(), |days| format!("{days} days")),
+            days(row.certificate_days),
             disk,
         ];
         front.chain(process).chain(rest).collect()
@@ -197,6 +205,18 @@ m2: no answer within 1 s
         assert!(!masters().are_well());
         let none = Masters::of(&json!({ "members": [] }), &Value::Null);
         assert!(none.text().starts_with("Leader: none") && !none.are_well());
+    }
+
+    #[test]
+    fn who_keeps_the_cluster_back_is_named() {
+        let mut masters = masters();
+        let held = |masters: &Masters| masters.text().lines().filter(|line| line.contains("stays")).count();
+        masters.lines[0].row.level = Some(2);
+        assert_eq!(held(&masters), 0);
+        masters.lines[1].row.level = Some(1);
+        assert!(masters.text().contains("m2: the cluster stays at level 1 while") && held(&masters) == 1);
+        masters.lines[1].row.level = Some(2);
+        assert_eq!(held(&masters), 0);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Clients that read and write a few keys through all members.
 
 use crate::invariants::{Action, Known, Operation, Seen};
-use crate::sim::recorder::{Recorder, value};
+use crate::recorder::{Recorder, value};
 use parking_lot::Mutex;
 use raftsman_state::{Body, Compare, Key, Meta, Op, Outcome, Resource, Txn};
 use raftsman_store::border::StoreError;

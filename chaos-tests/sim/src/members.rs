@@ -1,6 +1,6 @@
 //! Members that come and go for ever while faults befall the cluster.
 
-use crate::sim::keeper::Keeper;
+use crate::keeper::Keeper;
 use raftsman_store::border::{Change, ChangeError};
 use raftsman_store::sim::{self, Client};
 use std::sync::Arc;

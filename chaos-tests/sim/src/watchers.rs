@@ -1,8 +1,8 @@
 //! Watchers: cursors into History that move between members.
 
 use crate::invariants::Seen;
-use crate::sim::observers::floor;
-use crate::sim::recorder::{Recorder, key, value};
+use crate::observers::floor;
+use crate::recorder::{Recorder, key, value};
 use raftsman_state::{Change, Resource};
 use raftsman_store::sim::{self, Chance, World};
 use std::sync::Arc;

@@ -7,7 +7,7 @@
 //! A seed that breaks something prints what, the last events, and the command that repeats it; the exit code is 1.
 
 use anyhow::{Context, bail};
-use raftsman_chaos::sim::{Report, run};
+use raftsman_sim::{Report, run};
 use std::ops::Range;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};

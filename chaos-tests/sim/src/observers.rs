@@ -1,8 +1,8 @@
 //! What each life of a member shows: leadership, changes, views.
 
 use crate::invariants::Seen;
-use crate::sim::recorder::{Recorder, content, content_at, key, value};
-use crate::sim::watchers::changes;
+use crate::recorder::{Recorder, content, content_at, key, value};
+use crate::watchers::changes;
 use raftsman_state::View;
 use raftsman_store::sim::{self, Chance, Client};
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Keeps machines running: starts those that went down, as an operator or a service manager would.
 
-use crate::sim::observers;
-use crate::sim::recorder::Recorder;
+use crate::observers;
+use crate::recorder::Recorder;
 use parking_lot::Mutex;
 use raftsman_store::border::{StoreError, StoreStatus};
 use raftsman_store::sim::{self, Chance, Crash, World};
