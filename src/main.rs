@@ -60,7 +60,7 @@ fn main() -> ExitCode {
         Command::Recover(options) => block_on(recover(options)),
         Command::Local(command) => block_on(raftsman_local::run(command)),
         Command::Client(command) => block_on(raftsman_cli::run(*command, CommandLine::command())),
-        Command::Bench(command) => block_on(raftsman_bench::run(command)),
+        Command::Bench(command) => block_on(raftsman_bench::run(command, raftsman_runtime::urge_this_thread)),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
@@ -147,7 +147,8 @@ async fn roles(config: HostConfig) -> anyhow::Result<()> {
     tokio::spawn(on_signal(shutdown.clone())?);
     let master = async {
         if config.is(Role::Master) {
-            raftsman_master::run(config.clone(), shutdown.clone(), raftsman_runtime::send_frame).await?;
+            let (send, urgent) = (raftsman_runtime::send_frame, raftsman_runtime::urge_this_thread);
+            raftsman_master::run(config.clone(), shutdown.clone(), send, urgent).await?;
         }
         anyhow::Ok(())
     };

@@ -26,11 +26,12 @@ pub enum Command {
     },
 }
 
-/// Runs a measurement. To be awaited on the main thread: members live as long as the thread that started them.
+/// Runs a measurement. To be awaited on the main thread: members live as long as the thread that started them. `urgent` is
+/// what their stores' threads do first, as a master's do.
 ///
 /// # Errors
 /// What could not be started or measured, or a measurement that must not be (an election for want of processors).
-pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
+pub async fn run(command: Command, urgent: fn()) -> anyhow::Result<ExitCode> {
     let mut term = signal(SignalKind::terminate())?;
     let mut int = signal(SignalKind::interrupt())?;
     let work = async {
@@ -39,7 +40,7 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
             Command::Failover(options) => failover(&options).await,
             Command::Quiet(options) => quiet(&options).await,
             Command::Recovery(options) => recovery(&options).await,
-            Command::Member { settings } => return member::serve(&settings).await,
+            Command::Member { settings } => return member::serve(&settings, urgent).await,
         }
     };
     // Dropping the work ends all members and removes their directories. A member itself listens to TERM.

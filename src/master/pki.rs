@@ -3,11 +3,15 @@
 use crate::MasterError;
 use raftsman_api::config::Pki;
 use std::path::PathBuf;
+use std::time::Duration;
 use tonic::transport::{Certificate, CertificateDer, ClientTlsConfig};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// Organisation of masters' certificates.
 pub const MASTERS: &str = "raftsman:masters";
+/// One that accepts a connection and then hangs would keep it for ever.
+const HANDSHAKE: Duration = Duration::from_secs(2);
+
 /// Organisation of nodes' certificates.
 pub const NODES: &str = "system:nodes";
 
@@ -45,6 +49,7 @@ impl Pems {
             .identity(self.identity())
             .ca_certificate(Certificate::from_pem(&self.ca))
             .domain_name(host)
+            .timeout(HANDSHAKE)
     }
 }
 

@@ -29,11 +29,17 @@ use tokio_util::sync::CancellationToken;
 const LAST_ANSWERS: Duration = Duration::from_secs(3);
 
 /// Runs this host's master until `shutdown` fires: nobody new comes by the virtual address, leadership is handed over (and
-/// the address with it), answers under way are finished, and last the store stops. `send` announces the virtual address.
+/// the address with it), answers under way are finished, and last the store stops. `send` announces the virtual address, and
+/// `urgent` is the store's ([`StoreConfig::urgent`]).
 ///
 /// # Errors
 /// What keeps it from running, or ended it.
-pub async fn run(config: HostConfig, shutdown: CancellationToken, send: SendFrame) -> Result<(), MasterError> {
+pub async fn run(
+    config: HostConfig,
+    shutdown: CancellationToken,
+    send: SendFrame,
+    urgent: fn(),
+) -> Result<(), MasterError> {
     let me = own_master(&config)?;
     let pems = Pems::read(&config.pki)?;
     let api_listener = listen(config.address, config.ports.api).await?;
@@ -44,7 +50,8 @@ pub async fn run(config: HostConfig, shutdown: CancellationToken, send: SendFram
     let peer_listener = listen(config.address, config.ports.peer).await?;
     let virtual_listener = virtual_listener(&config)?;
 
-    let store = RaftStore::open(store_config(&config, &me, &pems)?).await.map_err(|e| not_opened(&e, &config))?;
+    let settings = StoreConfig { urgent, ..store_config(&config, &me, &pems)? };
+    let store = RaftStore::open(settings).await.map_err(|e| not_opened(&e, &config))?;
     let api = Api::new(
         store.clone(),
         ApiConfig::from_network(&config.network, &config.ports, config.timing.default_toleration_seconds),
@@ -229,7 +236,8 @@ fn own_level(config: &HostConfig) -> u32 {
 fn not_opened(error: &StoreError, config: &HostConfig) -> MasterError {
     match (error, config.level_at_most) {
         (StoreError::TooOld { needed, .. }, Some(most)) if *needed <= LEVEL => MasterError::Config(format!(
-            "levelAtMost: {most} is less than the cluster's level, {needed}, which never falls: take it out"
+            "this program is held at level {most} (`levelAtMost` in its configuration, --level-at-most or \
+             RAFTSMAN_LEVEL_AT_MOST), less than the cluster's level, {needed}, which never falls: take the hold out"
         )),
         _ => MasterError::Store(error.to_string()),
     }

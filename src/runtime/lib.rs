@@ -32,3 +32,14 @@ pub fn boottime() -> std::time::Duration {
 pub fn hurry_this_thread() {
     sys::hurry(-15);
 }
+
+/// Puts the calling thread before all that is not scheduled in real time, where this process may; else as
+/// [`hurry_this_thread`] does. For threads on which elections depend.
+///
+/// Niceness alone does not do for them: a kernel that groups by session or control group weighs it only within the group, and
+/// a few busy processes elsewhere cost a leader its leadership. Corosync schedules its own heartbeats the same way.
+pub fn urge_this_thread() {
+    if sys::real_time().is_err() {
+        sys::hurry(-15);
+    }
+}

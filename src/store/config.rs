@@ -45,6 +45,9 @@ pub struct StoreConfig {
     /// Linearizable reads without a round to the other masters while the leader's lease lasts. Off where a virtual machine
     /// may be stopped and go on later without its clocks showing it.
     pub lease_reads: bool,
+    /// What each thread that carries votes and heartbeats or fsyncs the log does first, and nothing that works long: it puts
+    /// itself before ordinary threads. By niceness, unless the program has a better way.
+    pub urgent: fn(),
     /// What this program can do ([`raftsman_state::level`]).
     pub level: u32,
     /// Changes kept in the history of a resource.
@@ -77,6 +80,7 @@ impl StoreConfig {
             max_proposals: 4096,
             max_proposal_bytes: 64 << 20,
             lease_reads: true,
+            urgent: crate::member::raise_priority,
             level: raftsman_state::level::LEVEL,
             history: HistoryLimits::default(),
         }

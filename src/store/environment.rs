@@ -27,7 +27,7 @@ impl Environment {
     pub(crate) fn real(config: &StoreConfig) -> Result<Self, StoreError> {
         let storage = |error: std::io::Error| StoreError::Storage(error.to_string());
         let tree = RealTree::open(&config.data_dir).map_err(storage)?;
-        let thread = RaftThread::start().map_err(storage)?;
+        let thread = RaftThread::start(config.urgent).map_err(storage)?;
         let timing = Timing::of(config.profile);
         let clients =
             PeerClients::new(&config.cluster_id, config.member, config.tls.clone(), timing, thread.handle().clone())

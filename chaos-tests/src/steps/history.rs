@@ -8,12 +8,17 @@ use crate::steps::raw::{Watch, revision_of, write};
 use anyhow::{Context, Error, Result, ensure};
 use http::Method;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 const CONFIG_MAPS: &str = "/api/v1/namespaces/history/configmaps";
 
 /// Lists, pages and a watch, each begun before all masters are killed.
 pub fn goes_on(c: &Cluster, _: &mut Figures) -> Result<()> {
     c.k("create namespace history")?;
+    // A controller writes it in its own time, and a watch would see it.
+    c.wait("the namespace's own ConfigMap", Duration::from_secs(30), || {
+        c.k("-n history get configmap kube-root-ca.crt").map(|_| true)
+    })?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let api = Api::open(c).await?;

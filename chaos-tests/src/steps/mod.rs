@@ -47,7 +47,7 @@ pub enum Lane {
     Life,
     /// Masters die.
     Deaths,
-    /// Nodes and pods die.
+    /// Nodes and pods die, and masters while something is waited for.
     Losses,
     /// Nodes are cut off for longer than their pods may run; everything is lost and comes back.
     Fencing,
@@ -113,10 +113,8 @@ fn deaths() -> Vec<(&'static str, Step)> {
         ("members: one that only learns serves, votes, and goes", learners::life),
         ("history: lists and watches go on at another master", history::goes_on),
         ("failover: masters are killed", failover::masters),
-        ("vip: the address goes where the leadership goes", vip::moves),
         ("rolling: all masters start again and no request fails", vip::rolling),
         ("upgrade: another program on every master, and no request fails", upgrade::all_masters),
-        ("cli: watches and logs outlive a master", cli::outlives),
         ("local: status, kubeconfig, and up heals what is down", local::life),
         ("local: a machine that will not do is told so in one line", local::bad_machines),
     ]
@@ -125,6 +123,8 @@ fn deaths() -> Vec<(&'static str, Step)> {
 fn losses() -> Vec<(&'static str, Step)> {
     vec![
         ("job: a leader and a pod are killed", job::disturbed),
+        ("cli: watches and logs outlive a master", cli::outlives),
+        ("vip: the address goes where the leadership goes", vip::moves),
         ("statefulset: a lost node keeps its identity", stateful_set::lost_node),
         ("node loss: pods move, the Service forgets the dead", node_loss::moves),
         ("node loss: a node is deleted, and comes back", node_loss::deleted),

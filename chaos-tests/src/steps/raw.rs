@@ -6,22 +6,31 @@ use futures::{AsyncBufRead, StreamExt as _};
 use http::Method;
 use serde_json::Value;
 use std::pin::Pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// For how long a write is repeated while there is no leader.
+const LEADERLESS: Duration = Duration::from_secs(20);
 
 /// The revision of an object or a list.
 pub fn revision_of(object: &Value) -> u64 {
     object["metadata"]["resourceVersion"].as_str().and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
-/// Writes through a master; it must be carried out.
+/// Writes through a master; it must be carried out. While no leader is known nothing is written, and it is asked again.
 ///
 /// # Errors
 /// It is not.
 pub async fn write(api: &Api, method: Method, path: &str, body: &Value) -> Result<()> {
     let body = Some(body).filter(|body| !body.is_null());
-    match api.ask(1, method, path, body).await {
-        Answer::Said(200..=299, _) => Ok(()),
-        other => bail!("a write of {path}: {}", other.words()),
+    let begun = Instant::now();
+    loop {
+        match api.ask(1, method.clone(), path, body).await {
+            Answer::Said(200..=299, _) => return Ok(()),
+            Answer::Said(503, _) if begun.elapsed() < LEADERLESS => {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            other => bail!("a write of {path}: {}", other.words()),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Every master gets another program by one command, while clients write and read by the virtual address.
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Said};
 use crate::figures::Figures;
 use crate::steps::keeper::Service;
 use crate::steps::local::program_of;
@@ -26,8 +26,8 @@ pub fn all_masters(c: &Cluster, figures: &mut Figures) -> Result<()> {
         upgrade(&own, figures, &programs)?;
         no_way_back(&own, &mut services[1])
     })();
-    own.raftsman(&format!("down --name {}", own.name))?.ok()?;
-    done
+    let down = own.raftsman(&format!("down --name {}", own.name)).and_then(Said::ok);
+    done.and(down.map(drop))
 }
 
 /// What is installed, and what it is to be.

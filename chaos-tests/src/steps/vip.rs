@@ -28,11 +28,11 @@ pub(super) struct Asked {
     pub(super) outcome: Result<String, String>,
 }
 
-/// Creates one ConfigMap after the other, or does something else again and again, until it is told to stop.
+/// Creates one ConfigMap after the other, or does something else again and again, until it is told to stop or dropped.
 pub(super) struct Creator {
     stop: Arc<AtomicBool>,
     asked: Arc<Mutex<Vec<Asked>>>,
-    thread: JoinHandle<()>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Creator {
@@ -53,7 +53,7 @@ impl Creator {
                 });
             }
         });
-        Self { stop, asked, thread }
+        Self { stop, asked, thread: Some(thread) }
     }
 
     /// When the first request that began after a moment was answered with success.
@@ -83,10 +83,19 @@ impl Creator {
         Self::start(create, prefix)
     }
 
-    pub(super) fn end(self) -> Result<Vec<Asked>> {
+    pub(super) fn end(mut self) -> Result<Vec<Asked>> {
         self.stop.store(true, Ordering::Relaxed);
-        self.thread.join().map_err(|_| anyhow::anyhow!("a client ended early"))?;
+        if let Some(thread) = self.thread.take() {
+            thread.join().map_err(|_| anyhow::anyhow!("a client ended early"))?;
+        }
         Ok(std::mem::take(&mut *self.asked.lock()))
+    }
+}
+
+impl Drop for Creator {
+    fn drop(&mut self) {
+        // Its last request may take as long as it has patience, and nobody wants the answer.
+        self.stop.store(true, Ordering::Relaxed);
     }
 }
 

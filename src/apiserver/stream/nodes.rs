@@ -25,6 +25,9 @@ pub struct NodeClients {
     channels: Mutex<HashMap<SocketAddr, Channel>>,
 }
 
+/// A node that accepts a connection and then hangs would keep it for ever.
+const HANDSHAKE: Duration = Duration::from_secs(5);
+
 /// Most channels kept; beyond, all are let go and made anew as needed (nodes come and go).
 const MOST: usize = 10_000;
 
@@ -58,7 +61,8 @@ impl NodeClients {
         if let Some(tls) = &self.tls {
             let config = ClientTlsConfig::new()
                 .ca_certificate(Certificate::from_pem(&tls.ca))
-                .identity(Identity::from_pem(&tls.certificate, &tls.key));
+                .identity(Identity::from_pem(&tls.certificate, &tls.key))
+                .timeout(HANDSHAKE);
             endpoint = endpoint.tls_config(config)?;
         }
         let channel = endpoint.connect_lazy();

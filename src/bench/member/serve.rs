@@ -13,7 +13,7 @@ use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 
 /// Serves until TERM, or until the store ends.
-pub(crate) async fn serve(path: &Path) -> anyhow::Result<()> {
+pub(crate) async fn serve(path: &Path, urgent: fn()) -> anyhow::Result<()> {
     let text = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     let settings: Settings =
         serde_json::from_slice(&text).with_context(|| format!("{} is no member's settings", path.display()))?;
@@ -27,7 +27,8 @@ pub(crate) async fn serve(path: &Path) -> anyhow::Result<()> {
     let tls = PeerTls { ca: settings.ca, certificate: settings.certificate, key: settings.key };
     let members =
         settings.peers.into_iter().map(|peer| MemberAddress { id: peer.id, name: peer.name, address: peer.address });
-    let config = StoreConfig::new("bench", settings.member, members.collect(), settings.data, tls.clone());
+    let mut config = StoreConfig::new("bench", settings.member, members.collect(), settings.data, tls.clone());
+    config.urgent = urgent;
     let store = RaftStore::open(config).await?;
     let mut port = store.serve_peers(peers, &tls, Routes::default())?;
 

@@ -16,7 +16,7 @@ const SERVICE: &str = "check";
 /// How long one try may take, with what the API adds to it.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// Rules and names spread for a moment after a pod has become ready: what fails is tried again for so long before it counts.
-const SPREAD: Duration = Duration::from_secs(5);
+pub(super) const SPREAD: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// The nodes that are asked for, or all.
@@ -155,7 +155,7 @@ impl Bed {
 }
 
 /// Again and again until it works; no attempt begins after `patience`.
-async fn persist<F: Future<Output = Outcome>>(patience: Duration, mut once: impl FnMut() -> F) -> Outcome {
+pub(super) async fn persist<F: Future<Output = Outcome>>(patience: Duration, mut once: impl FnMut() -> F) -> Outcome {
     let start = Instant::now();
     loop {
         let outcome = once().await;

@@ -10,7 +10,6 @@ mod vip;
 use crate::connect::Cluster;
 use crate::flags::timeout;
 use crate::kubeconfig::Target;
-use crate::members::PATH;
 use anyhow::ensure;
 use bed::Bed;
 use clap::Args;
@@ -63,9 +62,10 @@ pub async fn run(options: &CheckOptions) -> anyhow::Result<ExitCode> {
 async fn check(cluster: &Cluster, bed: &Bed, options: &CheckOptions, nodes: &[plan::Node]) -> anyhow::Result<bool> {
     let ready: Vec<&str> = nodes.iter().filter(|node| node.problem.is_none()).map(|node| node.name.as_str()).collect();
     crate::outln!("Starting two pods on each of {} in namespace {} …", ready.join(", "), bed.namespace());
+    let vip = vip::find(cluster).await;
     let ground = bed.build(&ready, &options.image, options.timeout).await?;
-    let vip = vip::address(&cluster.read(PATH).await?);
-    let probes = plan(&ground, &Beyond { vip, egress: options.egress.clone() });
+    let beyond = Beyond { vip: vip.as_ref().ok().copied().flatten(), egress: options.egress.clone() };
+    let probes = plan(&ground, &beyond);
     let mut outcomes: Vec<(Probe, Outcome)> = stream::iter(probes)
         .map(|probe| async {
             let outcome = bed.try_out(&probe).await;
@@ -74,9 +74,7 @@ async fn check(cluster: &Cluster, bed: &Bed, options: &CheckOptions, nodes: &[pl
         .buffered(AT_ONCE)
         .collect()
         .await;
-    if let Some(address) = vip {
-        outcomes.push(vip::ask(cluster, address).await);
-    }
+    outcomes.extend(vip::from_here(cluster, vip).await);
     let (text, well) = report::report(nodes, &outcomes);
     crate::out!("{text}");
     Ok(well)

@@ -73,6 +73,8 @@ pub(super) enum Topic {
     Dns,
     /// A pod reaches the API.
     Api,
+    /// The masters say who leads, and whether there is a virtual address.
+    Members,
     /// The control plane's virtual address leads to the master that leads.
     Vip,
     /// A pod reaches the world outside.
@@ -104,6 +106,11 @@ impl Topic {
                 "Pods reach the masters by the Service kubernetes: `raftsman get endpoints kubernetes` must list the live \
                  masters, and masters must take packets from nodes on the API's port."
             }
+            Self::Members => {
+                "Whether there is a virtual address only the masters say, so it was not tried. To read it takes the verb get on \
+                 the path /raftsman/v1/members (a ClusterRole's nonResourceURLs), or the admin kubeconfig; if no master \
+                 answered, `raftsman status` says how they are."
+            }
             Self::Vip => {
                 "The master that leads carries the control plane's address: `raftsman members list` says who that is, and \
                  `ip address` there must show it. Does the network take its gratuitous ARP when it moves (switches' ARP \
@@ -126,6 +133,7 @@ impl fmt::Display for Topic {
             Self::Service => "Service by address",
             Self::Dns => "Service by name (DNS)",
             Self::Api => "pod to API",
+            Self::Members => "masters' list of members",
             Self::Vip => "control plane's virtual address",
             Self::Egress => "pod to the outside",
         })

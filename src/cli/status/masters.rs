@@ -92,20 +92,32 @@ impl Masters {
         let mut all: Vec<Vec<String>> = vec![front.chain(head).map(str::to_owned).collect()];
         all.extend(self.lines.iter().map(|line| line.cells(processes)));
         text.push_str(&columns(&all));
-        let highest = self.lines.iter().filter_map(|line| line.row.level).max();
         for Line { row, .. } in &self.lines {
             if let Some(why) = row.error.as_ref().or(row.reason.as_ref().filter(|why| !why.is_empty())) {
                 text.push_str(&format!("{}: {why}\n", row.name));
             }
             text.push_str(&ending(&row.name, row.certificate_days));
-            if let Some((level, highest)) = row.level.zip(highest).filter(|(level, highest)| level < highest) {
-                text.push_str(&format!(
-                    "{}: the cluster stays at level {level} while its program has no more; that of others has {highest}\n",
-                    row.name
-                ));
-            }
+            text.push_str(&self.holding(row));
         }
         text
+    }
+
+    /// A line about who keeps the cluster's level down while others have more.
+    fn holding(&self, row: &Row) -> String {
+        let name = &row.name;
+        let highest = self.lines.iter().filter_map(|line| line.row.level).max().unwrap_or_default();
+        match (row.level, self.level) {
+            (Some(level), _) if level < highest => format!(
+                "{name}: the cluster stays at level {level} while its program has no more, or is held there (`levelAtMost`, \
+                 --level-at-most or RAFTSMAN_LEVEL_AT_MOST); others have {highest}\n"
+            ),
+            // Without a role it is none of those that the masters wait for.
+            (None, Some(level)) if level < u64::from(highest) && !row.role.is_empty() => format!(
+                "{name}: the cluster stays at level {level} until it has said what its program can do; others have \
+                 {highest}. Start it, or `raftsman members remove {name}`\n"
+            ),
+            _ => String::new(),
+        }
     }
 }
 
@@ -215,8 +227,29 @@ m2: no answer within 1 s
         assert_eq!(held(&masters), 0);
         masters.lines[1].row.level = Some(1);
         assert!(masters.text().contains("m2: the cluster stays at level 1 while") && held(&masters) == 1);
+        // The program may have more: the text names every way to hold it.
+        for hold in ["`levelAtMost`", "--level-at-most", "RAFTSMAN_LEVEL_AT_MOST"] {
+            assert!(masters.text().contains(hold), "{hold}");
+        }
         masters.lines[1].row.level = Some(2);
         assert_eq!(held(&masters), 0);
+    }
+
+    #[test]
+    fn who_has_said_nothing_keeps_the_cluster_back_too() {
+        let mut masters = masters();
+        let held = |masters: &Masters| masters.text().lines().filter(|line| line.contains("stays")).count();
+        masters.lines[0].row.level = Some(2);
+        masters.level = Some(1);
+        let said = "m2: the cluster stays at level 1 until it has said what its program can do; others have 2. Start it, or \
+                    `raftsman members remove m2`\n";
+        assert!(masters.text().ends_with(said) && held(&masters) == 1, "{}", masters.text());
+        masters.line("m3").process = Some("pid 9".to_owned());
+        assert_eq!(held(&masters), 1, "m3 is no member yet");
+        masters.level = Some(2);
+        assert_eq!(held(&masters), 0, "the others have no more than the cluster");
+        masters.level = None;
+        assert_eq!(held(&masters), 0, "the cluster's level is not known");
     }
 
     #[test]

@@ -127,7 +127,7 @@ pub(super) fn first_size(work: &Work<'_>, all: &Sets) -> i32 {
 
 /// What the new set may grow to from `current`.
 pub(super) fn grown(work: &Work<'_>, all: &Sets, current: i32) -> i32 {
-    let room = work.replicas().saturating_add(numbers::surge(work.spec)) - all.replicas();
+    let room = work.replicas().saturating_add(numbers::surge(work.spec)) - all.held();
     if room <= 0 { current } else { current + room.min(work.replicas() - current) }
 }
 

@@ -68,6 +68,11 @@ impl Sets {
         self.all().map(|set| set.replicas).sum()
     }
 
+    /// Pods asked for, or still there although fewer are: a set that shrinks makes no room before its pods are told to go.
+    pub fn held(&self) -> i32 {
+        self.all().map(|set| set.replicas.max(set.status().replicas)).sum()
+    }
+
     /// Pods available, over all.
     pub fn available(&self) -> i32 {
         self.all().map(Set::available).sum()

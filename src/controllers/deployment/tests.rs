@@ -129,6 +129,18 @@ fn a_new_deployment_becomes_available() {
 }
 
 #[test]
+fn a_set_that_has_yet_to_shrink_makes_no_room() {
+    let mut world = World::new(deployment(4, "v1", json!(1), json!(1)));
+    world.roll_out();
+    world.set_image("v2");
+    // Nobody deletes or makes pods meanwhile.
+    world.cluster.settle(&[&Deployments]);
+    assert_eq!(world.sets(), sized(&[("1", "v1", 3), ("2", "v2", 1)]));
+    world.roll_out();
+    assert_eq!(world.sets(), sized(&[("1", "v1", 0), ("2", "v2", 4)]));
+}
+
+#[test]
 fn a_rollout_is_numbered_and_can_be_undone() {
     let mut world = World::new(deployment(2, "v1", json!(1), json!(0)));
     world.roll_out();

@@ -15,11 +15,3 @@ pub(crate) fn sleep_until(at: Duration) {
     let flags = nix::time::ClockNanosleepFlags::TIMER_ABSTIME;
     let _ = nix::time::clock_nanosleep(ClockId::CLOCK_BOOTTIME, flags, &at);
 }
-
-/// Puts the calling thread before everything ordinary on the machine, where this process may.
-pub(crate) fn hurry(nice: i32) {
-    // SAFETY: plain integers. On Linux of the calling thread alone: setpriority(2), notes.
-    unsafe {
-        libc::setpriority(libc::PRIO_PROCESS, 0, nice);
-    }
-}

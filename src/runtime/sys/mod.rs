@@ -9,12 +9,13 @@ mod inotify;
 mod mounts;
 mod page;
 mod pipes;
+mod priority;
 mod process;
 mod readiness;
 mod sockets;
 mod terminal;
 
-pub(crate) use clock::{boottime, hurry, sleep_until};
+pub(crate) use clock::{boottime, sleep_until};
 pub use frame::send_frame;
 #[cfg(test)]
 pub(crate) use fsctl::get_xattr;
@@ -26,6 +27,7 @@ pub(crate) use mounts::{
 };
 pub(crate) use page::{Page, wait_while, wake};
 pub(crate) use pipes::{readable, splice};
+pub(crate) use priority::{hurry, real_time};
 pub(crate) use process::{
     PidFd, Waited, become_subreaper, children, ended_child, kill_pid, session_of, start_time, state_of, wait_child,
 };

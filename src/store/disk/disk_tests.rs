@@ -51,7 +51,7 @@ impl Opened {
 
     pub(super) fn on(tree: Arc<dyn Tree>, engines: Arc<dyn Engines>) -> Self {
         let directory = Arc::new(Directory::open(tree).unwrap());
-        let runner = Runner::Threads(RaftThread::start().unwrap());
+        let runner = Runner::Threads(RaftThread::start(|| ()).unwrap());
         let (disk, Loaded { state, progress }, thread) =
             start(directory.clone(), engines, &runner, &Alarm::new()).unwrap();
         Self { disk, state, progress, directory, _thread: Joined(Some(thread)) }

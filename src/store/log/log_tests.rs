@@ -42,7 +42,7 @@ struct Log {
 
 impl Log {
     fn open(path: &Path, cache: usize) -> Self {
-        let runner = Runner::Threads(RaftThread::start().unwrap());
+        let runner = Runner::Threads(RaftThread::start(|| ()).unwrap());
         let (storage, thread) =
             LogStorage::start(open(path, "test", 1).unwrap(), cache, &runner, &Alarm::new()).unwrap();
         Self { storage, _thread: Joined(Some(thread)) }

@@ -112,28 +112,33 @@ impl Core {
             answers.push(answer);
             rooms.push(room);
         }
-        let mut attempts = self.ask_leader(leader, txns).await;
+        let (mut attempts, error) = self.ask_leader(leader, txns).await;
         // One answer too few is one whose outcome is not known.
         attempts.resize_with(answers.len(), || Attempt::Lost("the leader gave no answer to it".into()));
         drop(rooms);
         for (answer, attempt) in answers.into_iter().zip(attempts) {
             let _ = answer.send(attempt);
         }
+        // After the answers: whoever hears that this member was removed asks no further.
+        if let Some(error) = error {
+            self.notice(&error);
+        }
     }
 
-    async fn ask_leader(&self, leader: u64, txns: Vec<Bytes>) -> Vec<Attempt<Bytes>> {
+    async fn ask_leader(&self, leader: u64, txns: Vec<Bytes>) -> (Vec<Attempt<Bytes>>, Option<PeerError>) {
         let count = txns.len();
+        let all = |attempt: Attempt<Bytes>| (vec![attempt; count], None);
         let mut seen = self.seen.subscribe();
         let now = seen.borrow_and_update().clone();
         if now.leader != Some(leader) {
-            return vec![Attempt::NotTaken(format!("leader {leader} leads no more")); count];
+            return all(Attempt::NotTaken(format!("leader {leader} leads no more")));
         }
         let Some(node) = now.members.get_node(&leader) else {
-            return vec![Attempt::NotTaken(format!("leader {leader} is not a known member")); count];
+            return all(Attempt::NotTaken(format!("leader {leader} is not a known member")));
         };
         let peer = match self.transport.peer(leader, node) {
             Ok(peer) => peer,
-            Err(error) => return vec![Attempt::NotTaken(error.to_string()); count],
+            Err(error) => return all(Attempt::NotTaken(error.to_string())),
         };
         // Whoever waits asks the next leader then; this one must not keep the way busy.
         let other = |later: &Seen| later.leader != now.leader || later.term != now.term;
@@ -141,17 +146,17 @@ impl Core {
             biased;
             proposed = peer.propose(txns, ATTEMPT) => proposed,
             _ = seen.wait_for(other) => {
-                return vec![Attempt::Lost("the leader changed".into()); count];
+                return all(Attempt::Lost("the leader changed".into()));
             }
         };
         let proposed = match proposed {
             Ok(proposed) => proposed,
-            Err(PeerError::Removed(why)) => {
-                self.removed(&why);
-                return vec![Attempt::NotTaken(why); count];
-            }
             Err(error) => {
-                return vec![Attempt::Lost(format!("{}: {error}", node.name)); count];
+                let attempt = match &error {
+                    PeerError::Removed(why) => Attempt::NotTaken(why.clone()),
+                    error => Attempt::Lost(format!("{}: {error}", node.name)),
+                };
+                return (vec![attempt; count], Some(error));
             }
         };
         let attempt = |one: raftsman_proto::v1::Proposed| {
@@ -165,7 +170,7 @@ impl Core {
                 Attempt::Done(one.outcome, one.index)
             }
         };
-        proposed.into_iter().map(attempt).collect()
+        (proposed.into_iter().map(attempt).collect(), None)
     }
 }
 

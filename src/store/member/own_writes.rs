@@ -1,13 +1,14 @@
 //! The writes that clients have given this member, counted, so that it can be removed without leaving one in the dark.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use tokio::sync::Notify;
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct OwnWrites {
     under_way: AtomicUsize,
-    drains: AtomicBool,
+    /// Log index of the record of a removal that this member was told of; 0: none.
+    drains: AtomicU64,
     none_left: Notify,
 }
 
@@ -16,17 +17,20 @@ pub(crate) struct OwnWrites {
 pub(crate) struct OwnWrite<'a>(&'a OwnWrites);
 
 impl OwnWrites {
-    /// Takes a write; `None`: this member takes no more.
-    pub(crate) fn begin(&self) -> Option<OwnWrite<'_>> {
+    /// Takes a write; `Err`: this member takes no more, for the removal recorded at this log index.
+    pub(crate) fn begin(&self) -> Result<OwnWrite<'_>, u64> {
         // Counted first: a drain that begins now waits for it, or it sees the drain.
         self.under_way.fetch_add(1, Ordering::SeqCst);
         let write = OwnWrite(self);
-        (!self.drains.load(Ordering::SeqCst)).then_some(write)
+        match self.drains.load(Ordering::SeqCst) {
+            0 => Ok(write),
+            recorded => Err(recorded),
+        }
     }
 
-    /// Takes no more writes from now on; returns when none is under way.
-    pub(crate) async fn drain(&self) {
-        self.drains.store(true, Ordering::SeqCst);
+    /// Takes no more writes from now on, for the removal recorded at this log index; returns when none is under way.
+    pub(crate) async fn drain(&self, recorded: u64) {
+        self.drains.store(recorded, Ordering::SeqCst);
         loop {
             let none_left = self.none_left.notified();
             tokio::pin!(none_left);
@@ -38,9 +42,9 @@ impl OwnWrites {
         }
     }
 
-    /// Takes writes again: this member stays.
-    pub(crate) fn resume(&self) {
-        self.drains.store(false, Ordering::SeqCst);
+    /// Takes writes again, unless a later removal was begun: that one was given up.
+    pub(crate) fn resume(&self, recorded: u64) {
+        let _ = self.drains.compare_exchange(recorded, 0, Ordering::SeqCst, Ordering::SeqCst);
     }
 }
 
@@ -62,14 +66,16 @@ mod tests {
     fn a_drain_takes_no_more_and_waits_for_what_is_under_way() {
         let writes = OwnWrites::default();
         let (one, two) = (writes.begin().unwrap(), writes.begin().unwrap());
-        let mut drained = Box::pin(writes.drain());
+        let mut drained = Box::pin(writes.drain(7));
         assert!(drained.as_mut().now_or_never().is_none());
-        assert!(writes.begin().is_none(), "one more was taken");
+        assert_eq!(writes.begin().err(), Some(7), "one more was taken");
         drop(one);
         assert!(drained.as_mut().now_or_never().is_none(), "one is still under way");
         drop(two);
         assert!(drained.as_mut().now_or_never().is_some());
-        writes.resume();
-        assert!(writes.begin().is_some());
+        writes.resume(5);
+        assert_eq!(writes.begin().err(), Some(7), "an earlier removal was given up, not this one");
+        writes.resume(7);
+        assert!(writes.begin().is_ok());
     }
 }

@@ -14,9 +14,13 @@ use openraft::errors::{ClientWriteError, RaftError};
 use raftsman_state::{Outcome, Txn};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// How long an outcome is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a removed member waits for the refusals of what it has sent to the leader.
+const REFUSALS: Duration = Duration::from_millis(200);
 
 impl Core {
     /// See [`crate::border::Store::propose`].
@@ -38,15 +42,17 @@ impl Core {
     }
 
     fn own_write(&self) -> Result<OwnWrite<'_>, StoreError> {
-        if let Some(write) = self.writes.begin() {
-            return Ok(write);
-        }
-        if is_gone(&self.published.view(), self.config.member) {
+        let recorded = match self.writes.begin() {
+            Ok(write) => return Ok(write),
+            Err(recorded) => recorded,
+        };
+        // Who leads ends what the leader before it began, and that takes writes; so does who stays after all.
+        let leads = || self.leadership.borrow().leading.is_some();
+        if is_gone(&self.published.view(), self.config.member) && !leads() {
             return Err(StoreError::Leaving);
         }
-        // Its removal was given up.
-        self.writes.resume();
-        self.writes.begin().ok_or(StoreError::Leaving)
+        self.writes.resume(recorded);
+        self.writes.begin().map_err(|_| StoreError::Leaving)
     }
 
     fn overloaded(&self) -> StoreError {
@@ -105,7 +111,7 @@ impl Core {
                     _ = seen.wait_for(|later| later.leader != now.leader || later.term != now.term) => {
                         Attempt::Lost("the leader changed".into())
                     }
-                    _ = ended.wait_for(Option::is_some) => Attempt::Lost("this member ended".into()),
+                    () = lost_by(&mut ended) => Attempt::Lost("this member ended".into()),
                     () = rt::sleep_until(until) => Attempt::Lost("the leader does not answer".into()),
                 };
                 match attempt {
@@ -164,6 +170,16 @@ impl Core {
             }
             Err(error) => Attempt::Lost(error.to_string()),
         }
+    }
+}
+
+/// When an answer is to be waited for no more because the member has ended. One that was removed is refused whatever is under
+/// way, and hears of it: then nothing was written.
+async fn lost_by(ended: &mut watch::Receiver<Option<StoreError>>) {
+    if let Ok(why) = ended.wait_for(Option::is_some).await.map(|why| why.clone())
+        && matches!(why, Some(StoreError::Removed(_)))
+    {
+        rt::sleep(REFUSALS).await;
     }
 }
 

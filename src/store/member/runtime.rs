@@ -9,21 +9,28 @@ use tokio::sync::oneshot;
 /// A single-threaded runtime on its own thread: few hops, and nothing of other rooms can hold up a heartbeat.
 pub(crate) struct RaftThread {
     handle: Handle,
+    urgent: fn(),
     stop: Mutex<Option<(oneshot::Sender<()>, JoinHandle<()>)>>,
 }
 
 impl RaftThread {
-    pub(crate) fn start() -> io::Result<Self> {
+    /// Its thread, and others that are started with [`RaftThread::urgent`], do that first.
+    pub(crate) fn start(urgent: fn()) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().thread_name("raft").build()?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::Builder::new().name("raft".into()).spawn(move || {
-            crate::member::raise_priority();
+            urgent();
             // Either a word or the sender's end: both stop it.
             let _ = runtime.block_on(stopped);
             drop(runtime);
         })?;
-        Ok(Self { handle, stop: Mutex::new(Some((stop, thread))) })
+        Ok(Self { handle, urgent, stop: Mutex::new(Some((stop, thread))) })
+    }
+
+    /// What a thread does first that must not wait behind ordinary ones.
+    pub(crate) fn urgent(&self) -> fn() {
+        self.urgent
     }
 
     pub(crate) fn handle(&self) -> &Handle {

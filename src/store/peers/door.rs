@@ -288,7 +288,7 @@ impl Door {
     pub(crate) async fn drain(&self, recorded: u64) -> Result<(), Refusal> {
         self.raft()?;
         self.published.applied.wait(recorded).await;
-        self.writes.drain().await;
+        self.writes.drain(recorded).await;
         Ok(())
     }
 

@@ -47,10 +47,11 @@ impl Runner {
         F: Future<Output = ()> + Send + 'static,
     {
         match self {
-            Self::Threads(_) => {
+            Self::Threads(raft) => {
+                let first = urgent.then_some(raft.urgent());
                 let run = move || {
-                    if urgent {
-                        crate::member::raise_priority();
+                    if let Some(first) = first {
+                        first();
                     }
                     futures::executor::block_on(future);
                 };

@@ -35,7 +35,13 @@ impl Opened {
         let opened = OpenLog::open(files, &config.cluster_id, config.member, options).map_err(storage)?;
         let (log, log_thread) = LogStorage::start(opened, config.log_cache_bytes, runner, alarm).map_err(storage)?;
         let (disk, loaded, disk_thread) = disk::start(directory.clone(), engines, runner, alarm).map_err(storage)?;
-        fit(&tree.place(), &log, &loaded).map_err(StoreError::Storage)?;
+        if let Err(damage) = fit(&tree.place(), &log, &loaded) {
+            // Whoever reads of the damage may mend it at once: nothing is written there any more.
+            drop((log, disk, loaded));
+            disk_thread.join();
+            log_thread.join();
+            return Err(StoreError::Storage(damage));
+        }
         Ok(Self { directory, log, log_thread, disk, loaded, disk_thread })
     }
 }

@@ -29,13 +29,18 @@ const LOOK: Duration = Duration::from_millis(50);
 /// How long a leader waits for another to take over.
 const HAND_OVER: Duration = Duration::from_secs(2);
 
-/// How long a member that goes is given to end its clients' writes: as long as one of them may take.
-const DRAIN: Duration = Duration::from_secs(10);
+/// How long a member that goes is given to end its clients' writes.
+const DRAIN: Duration = Duration::from_secs(5);
 
 type Result<T> = std::result::Result<T, ChangeError>;
 
 fn lost(reason: impl std::fmt::Display) -> ChangeError {
     ChangeError::Lost(reason.to_string())
+}
+
+fn no_longer(refusal: Refusal) -> ChangeError {
+    let (Refusal::Refused(why) | Refusal::Unknown(why) | Refusal::Behind(why)) = refusal;
+    ChangeError::NotYet(why)
 }
 
 fn behind(error: StoreError) -> ChangeError {
@@ -169,7 +174,13 @@ impl Core {
                     _ => Err(ChangeError::NotLeader { leader }),
                 };
             }
+            let drained = matches!(step, Step::Drain(_));
             at = self.step(raft, step, at).await?;
+            if drained {
+                // That took time, and who answers may be another one now.
+                let (roster, _) = self.roster(raft, Duration::MAX).await?;
+                self::plan(&roster, change).map_err(no_longer)?;
+            }
         }
         Ok(Changed { member: plan.member, already, advice: plan.advice })
     }

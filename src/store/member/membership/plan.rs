@@ -157,9 +157,10 @@ impl Roster {
         Ok((!same).then_some(Step::Write(record)))
     }
 
-    /// Before a member goes, if it is there to be asked.
+    /// Before a member goes, if it is there to be asked and near enough to hear soon of what it waits for.
     fn drained(&self, id: u64) -> impl Iterator<Item = Step> {
-        self.answers(id).then_some(Step::Drain(id)).into_iter()
+        let near = self.members.get(&id).and_then(|seen| seen.lag).is_some_and(|lag| lag <= NEAR);
+        (near && self.answers(id)).then_some(Step::Drain(id)).into_iter()
     }
 
     /// These voters would go on by themselves: more than half of them answer.

@@ -3,17 +3,18 @@
 use crate::config::PeerTls;
 use crate::peers::grpc::PEER;
 use std::io;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::{Acceptor, WebPkiClientVerifier};
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::server::TlsStream;
-use tokio_rustls::{LazyConfigAcceptor, StartHandshake};
 
 /// Who connects and says nothing is let go after this.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -69,18 +70,11 @@ impl Sorting {
         connection.set_nodelay(true)?;
         let started = timed(LazyConfigAcceptor::new(Acceptor::default(), connection)).await?;
         let of_peer = started.client_hello().alpn().is_some_and(|mut asked| asked.any(|protocol| protocol == PEER));
-        if !of_peer {
-            return finish(started, self.config, &self.others).await;
-        }
-        // Known to this runtime's poller; it must become known to the other's.
-        let StartHandshake { accepted, io, .. } = started;
-        let connection = io.into_std()?;
-        let (config, peers) = (self.config, self.peers);
-        let served = self.runtime.spawn(async move {
-            let started = StartHandshake::from_parts(accepted, TcpStream::from_std(connection)?);
-            finish(started, config, &peers).await
-        });
-        served.await.map_err(io::Error::other)?
+        // Also for peers: whoever has no certificate costs the Raft thread nothing.
+        let stream = timed(started.into_stream(self.config)).await?;
+        let (stream, to) =
+            if of_peer { (moved(stream, &self.runtime).await?, self.peers) } else { (stream, self.others) };
+        to.send(Ok(stream)).await.map_err(|_| io::Error::other("the port is served no more"))
     }
 }
 
@@ -89,13 +83,14 @@ async fn timed<T>(shaking: impl Future<Output = io::Result<T>>) -> io::Result<T>
     tokio::time::timeout(HANDSHAKE, shaking).await.map_err(|_| late())?
 }
 
-async fn finish(
-    started: StartHandshake<TcpStream>,
-    config: Arc<ServerConfig>,
-    to: &mpsc::Sender<io::Result<TlsStream<TcpStream>>>,
-) -> io::Result<()> {
-    let stream = timed(started.into_stream(config)).await?;
-    to.send(Ok(stream)).await.map_err(|_| io::Error::other("the port is served no more"))
+/// The stream, known to the poller of this runtime instead of the one that it came by.
+async fn moved(mut stream: TlsStream<TcpStream>, to: &Handle) -> io::Result<TlsStream<TcpStream>> {
+    let socket = std::net::TcpStream::from(stream.get_ref().0.as_fd().try_clone_to_owned()?);
+    let moving = to.spawn(async move {
+        *stream.get_mut().0 = TcpStream::from_std(socket)?;
+        Ok(stream)
+    });
+    moving.await.map_err(io::Error::other)?
 }
 
 fn server_config(tls: &PeerTls) -> io::Result<Arc<ServerConfig>> {

@@ -82,7 +82,7 @@ impl PeerPort {
         reason
     }
 
-    /// Ends it, open connections included.
+    /// Ends it, with all connections but those that serve Raft: they end with the store.
     pub async fn stop(mut self) {
         drop(self.stop.take());
         self.ended().await;
