@@ -55,9 +55,6 @@ done
 step build
 cargo build --locked --workspace --all-targets
 
-step "unit and room tests"
-cargo nextest run --locked --workspace --no-fail-fast
-
 outputs=$(mktemp -d)
 clusters=()
 clean() {
@@ -108,8 +105,13 @@ ended() {
   [ $code -eq 0 ] || fail "$1: exit code $code"
 }
 
-aside lints cargo clippy --locked --workspace --all-targets -- -D warnings
 aside simulation "$CARGO_TARGET_DIR/debug/raftsman-sim" --seeds 0..1000
+
+step "unit and room tests"
+cargo nextest run --locked --workspace --no-fail-fast
+
+# Not before: nextest waits for whoever builds.
+aside lints cargo clippy --locked --workspace --all-targets -- -D warnings
 
 if command -v systemd-analyze >/dev/null; then
   step "systemd unit"
@@ -181,10 +183,10 @@ for lane in life deaths; do
   wait $! || broken+=" $lane"
 done
 "$RAFTSMAN" down --name e2e
-gone e2e
-gone e2e-up
 wait "$second" || broken+=" losses or fence"
 cat "$outputs/beside"
+# Once all others that are named after it are gone as well.
+gone e2e
 [ -z "$broken" ] || fail "end-to-end steps failed in:$broken"
 # Chaos has the machine for itself.
 ended lints
