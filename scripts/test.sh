@@ -107,30 +107,6 @@ ended() {
 
 aside simulation "$CARGO_TARGET_DIR/debug/raftsman-sim" --seeds 0..1000
 
-export RAFTSMAN=$CARGO_TARGET_DIR/debug/raftsman
-e2e=$CARGO_TARGET_DIR/debug/raftsman-e2e
-# The second is one that a step makes for itself.
-clusters=(e2e e2e-up e2e-fence chaos)
-
-# End-to-end steps that wait most of their time go beside all others, on a cluster of their own.
-beside() {
-  local lane failed=0
-  "$RAFTSMAN" up --name e2e-fence --image-dir "$images" || return 1
-  for lane in losses fence; do
-    "$e2e" e2e-fence --lane $lane || failed=1
-  done
-  "$RAFTSMAN" down --name e2e-fence || return 1
-  gone e2e-fence
-  return $failed
-}
-if [ "$what" = all ]; then
-  step images
-  images=${RAFTSMAN_IMAGES:-$HOME/.cache/raftsman/images}
-  scripts/images.sh "$images"
-  beside >"$outputs/beside" 2>&1 &
-  second=$!
-fi
-
 step "unit and room tests"
 cargo nextest run --locked --workspace --no-fail-fast
 
@@ -151,13 +127,36 @@ if [ "$what" = unit ]; then
   exit 0
 fi
 
+step images
+images=${RAFTSMAN_IMAGES:-$HOME/.cache/raftsman/images}
+scripts/images.sh "$images"
+
 step "end to end"
+export RAFTSMAN=$CARGO_TARGET_DIR/debug/raftsman
+e2e=$CARGO_TARGET_DIR/debug/raftsman-e2e
+# The second is one that a step makes for itself.
+clusters=(e2e e2e-up e2e-fence chaos)
+
 begin=$(date +%s%N)
 "$RAFTSMAN" up --name e2e --image-dir "$images" --no-sample
 echo "figure  up to all Ready: $((($(date +%s%N) - begin) / 1000000)) ms"
 
+# What waits most of its time goes beside the rest, on a cluster of its own.
+beside() {
+  local lane failed=0
+  "$RAFTSMAN" up --name e2e-fence --image-dir "$images" || return 1
+  for lane in losses fence; do
+    "$e2e" e2e-fence --lane $lane || failed=1
+  done
+  "$RAFTSMAN" down --name e2e-fence || return 1
+  gone e2e-fence
+  return $failed
+}
+beside >"$outputs/beside" 2>&1 &
+second=$!
+
 # At rest: nothing has been asked of it for a while.
-sleep 10
+sleep 20
 for host in m1 n1; do
   pid=$(cat /var/lib/raftsman/e2e/$host/pid)
   echo "figure  resident memory of $host at rest: $(awk '/VmRSS/ {print $2 " " $3}' "/proc/$pid/status")"

@@ -109,8 +109,11 @@ fn life() -> Vec<(&'static str, Step)> {
 fn deaths() -> Vec<(&'static str, Step)> {
     vec![
         ("members: leadership goes where it is sent", members::transfer),
+        ("members: masters join, are replaced, and go", members::come_and_go),
+        ("members: one that only learns serves, votes, and goes", learners::life),
         ("history: lists and watches go on at another master", history::goes_on),
         ("failover: masters are killed", failover::masters),
+        ("rolling: all masters start again and no request fails", vip::rolling),
         ("upgrade: another program on every master, and no request fails", upgrade::all_masters),
         ("local: status, kubeconfig, and up heals what is down", local::life),
         ("local: a machine that will not do is told so in one line", local::bad_machines),
@@ -122,9 +125,6 @@ fn losses() -> Vec<(&'static str, Step)> {
         ("job: a leader and a pod are killed", job::disturbed),
         ("cli: watches and logs outlive a master", cli::outlives),
         ("vip: the address goes where the leadership goes", vip::moves),
-        ("members: masters join, are replaced, and go", members::come_and_go),
-        ("members: one that only learns serves, votes, and goes", learners::life),
-        ("rolling: all masters start again and no request fails", vip::rolling),
         ("statefulset: a lost node keeps its identity", stateful_set::lost_node),
         ("node loss: pods move, the Service forgets the dead", node_loss::moves),
         ("node loss: a node is deleted, and comes back", node_loss::deleted),
