@@ -19,6 +19,7 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use socket2::{SockRef, TcpKeepalive};
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -34,6 +35,9 @@ const SILENCE: Duration = Duration::from_secs(60);
 const SILENCE_AGAIN: Duration = Duration::from_secs(15);
 /// A client that has not sent a whole request after its handshake is let go after this.
 const FIRST_REQUEST: Duration = Duration::from_secs(30);
+/// When the end is asked for, a client that has just connected gets so long for its first request: told to go before, it would
+/// meet an end of file, and could not know that nothing was done.
+const BEGINNING: Duration = Duration::from_secs(1);
 /// After the end was asked for, answers under way get so long.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -159,6 +163,7 @@ struct Connection {
 }
 
 impl Connection {
+    /// The `watcher` is waited for until this has ended.
     async fn serve(self, stream: TcpStream, peer: SocketAddr, watcher: Watcher) {
         let _ = stream.set_nodelay(true);
         let alive = TcpKeepalive::new().with_time(SILENCE).with_interval(SILENCE_AGAIN);
@@ -191,18 +196,36 @@ impl Connection {
             .max_concurrent_streams(1000)
             .keep_alive_interval(Duration::from_secs(30))
             .keep_alive_timeout(Duration::from_secs(20));
-        let connection = watcher.watch(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
+        let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
+        let mut ending = pin!(async {
+            self.front.shutdown.cancelled().await;
+            let _ = tokio::time::timeout(BEGINNING, asked.cancelled()).await;
+        });
+        let mut told = false;
         // The protocols' own timers begin with the first bytes, which may never come.
-        let silent = async {
+        let mut silent = pin!(async {
             if tokio::time::timeout(FIRST_REQUEST, asked.cancelled()).await.is_ok() {
                 std::future::pending::<()>().await;
             }
-        };
-        tokio::select! {
-            ended = connection => if let Err(error) = ended {
-                tracing::debug!(%peer, %error, "connection ended");
-            },
-            () = silent => tracing::debug!(%peer, "let go: it asked nothing"),
+        });
+        loop {
+            tokio::select! {
+                ended = connection.as_mut() => {
+                    if let Err(error) = ended {
+                        tracing::debug!(%peer, %error, "connection ended");
+                    }
+                    break;
+                }
+                () = ending.as_mut(), if !told => {
+                    told = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                () = silent.as_mut() => {
+                    tracing::debug!(%peer, "let go: it asked nothing");
+                    break;
+                }
+            }
         }
+        drop(watcher);
     }
 }

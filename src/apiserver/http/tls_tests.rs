@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -188,6 +189,37 @@ async fn the_end_is_clean_while_watches_run() {
     assert!(!answer.into_body().collect().await.unwrap().to_bytes().is_empty());
     server.ended.await.unwrap();
     assert!(TcpStream::connect(server.address).await.is_err());
+}
+
+#[tokio::test]
+async fn a_request_on_a_connection_that_had_just_begun_is_answered_at_the_end() {
+    for alpn in [b"h2".as_slice(), b"http/1.1".as_slice()] {
+        let server = running().await;
+        let io = TokioIo::new(server.connect(server.admin(), alpn).await);
+        server.shutdown.cancel();
+        let refused = async {
+            while TcpStream::connect(server.address).await.is_ok() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), refused).await.unwrap();
+        // The server has heard of its end, the client has not.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let request = Request::builder().uri(format!("https://{}/version", server.address)).header("host", "x");
+        let request = request.body(Empty::<Bytes>::new()).unwrap();
+        let answer = if alpn == b"h2" {
+            let (mut sender, connection) =
+                hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.unwrap();
+            tokio::spawn(connection);
+            sender.send_request(request).await.unwrap()
+        } else {
+            let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
+            tokio::spawn(connection);
+            sender.send_request(request).await.unwrap()
+        };
+        assert_eq!(answer.status(), 200);
+        server.ended.await.unwrap();
+    }
 }
 
 /// KiB that the command `much` prints.
