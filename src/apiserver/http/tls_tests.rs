@@ -5,8 +5,9 @@ use crate::http::{TlsPems, serve};
 use crate::stream::NodeClients;
 use crate::write::{Api, Caller};
 use bytes::Bytes;
-use http::Request;
+use http::{Request, Response};
 use http_body_util::{BodyExt as _, Empty};
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use raftsman_proto::v1::agent_server::{Agent, AgentServer};
 use raftsman_proto::v1::stream_input::Input;
@@ -109,11 +110,11 @@ impl Running {
             .unwrap()
     }
 
-    async fn get(&self, identity: Option<(String, String)>, alpn: &[u8], path: &str) -> (u16, Value) {
-        let io = TokioIo::new(self.connect(identity, alpn).await);
+    async fn ask(&self, stream: TlsStream<TcpStream>, alpn: &[u8], path: &str) -> Response<Incoming> {
+        let io = TokioIo::new(stream);
         let request = Request::builder().uri(format!("https://{}{path}", self.address)).header("host", "x");
         let request = request.body(Empty::<Bytes>::new()).unwrap();
-        let answer = if alpn == b"h2" {
+        if alpn == b"h2" {
             let (mut sender, connection) =
                 hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.unwrap();
             tokio::spawn(connection);
@@ -122,7 +123,12 @@ impl Running {
             let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
             tokio::spawn(connection);
             sender.send_request(request).await.unwrap()
-        };
+        }
+    }
+
+    async fn get(&self, identity: Option<(String, String)>, alpn: &[u8], path: &str) -> (u16, Value) {
+        let stream = self.connect(identity, alpn).await;
+        let answer = self.ask(stream, alpn, path).await;
         let code = answer.status().as_u16();
         let body = answer.into_body().collect().await.unwrap().to_bytes();
         (code, serde_json::from_slice(&body).unwrap_or_default())
@@ -195,7 +201,7 @@ async fn the_end_is_clean_while_watches_run() {
 async fn a_request_on_a_connection_that_had_just_begun_is_answered_at_the_end() {
     for alpn in [b"h2".as_slice(), b"http/1.1".as_slice()] {
         let server = running().await;
-        let io = TokioIo::new(server.connect(server.admin(), alpn).await);
+        let stream = server.connect(server.admin(), alpn).await;
         server.shutdown.cancel();
         let refused = async {
             while TcpStream::connect(server.address).await.is_ok() {
@@ -205,18 +211,7 @@ async fn a_request_on_a_connection_that_had_just_begun_is_answered_at_the_end() 
         tokio::time::timeout(Duration::from_secs(10), refused).await.unwrap();
         // The server has heard of its end, the client has not.
         tokio::time::sleep(Duration::from_millis(50)).await;
-        let request = Request::builder().uri(format!("https://{}/version", server.address)).header("host", "x");
-        let request = request.body(Empty::<Bytes>::new()).unwrap();
-        let answer = if alpn == b"h2" {
-            let (mut sender, connection) =
-                hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.unwrap();
-            tokio::spawn(connection);
-            sender.send_request(request).await.unwrap()
-        } else {
-            let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
-            tokio::spawn(connection);
-            sender.send_request(request).await.unwrap()
-        };
+        let answer = server.ask(stream, alpn, "/version").await;
         assert_eq!(answer.status(), 200);
         server.ended.await.unwrap();
     }
