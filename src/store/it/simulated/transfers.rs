@@ -29,6 +29,20 @@ async fn first(client: &sim::Client) -> u64 {
     client.log(0).await.unwrap().first().map_or(0, |(index, ..)| *index)
 }
 
+/// So many writes to so many keys of so many bytes, until the log begins after them; then a follower starts with an empty disk.
+async fn needs_a_snapshot(world: &World, one: &sim::Client, (writes, keys, bytes): (usize, usize, usize)) -> u64 {
+    for n in 0..writes {
+        one.propose(super::put(&format!("k{}", n % keys), &"x".repeat(bytes))).await.unwrap();
+    }
+    while first(one).await == 0 {
+        sim::sleep(Duration::from_millis(100)).await;
+    }
+    let victim = (1..=3).find(|id| *id != one.member()).unwrap();
+    world.wipe(victim);
+    world.start(victim).await.unwrap();
+    victim
+}
+
 #[test]
 fn a_slow_transfer_under_writes_comes_to_its_end() {
     let (took, written) = sim::run(11, async {
@@ -105,15 +119,7 @@ fn a_transfer_goes_on_where_it_was_when_its_receiver_restarts() {
         }));
         formed(&world).await;
         let one = leader(&world).unwrap();
-        for n in 0..1_600 {
-            one.propose(super::put(&format!("k{}", n % 600), &"x".repeat(10_000))).await.unwrap();
-        }
-        while first(&one).await == 0 {
-            sim::sleep(Duration::from_millis(100)).await;
-        }
-        let victim = (1..=3).find(|id| *id != one.member()).unwrap();
-        world.wipe(victim);
-        world.start(victim).await.unwrap();
+        let victim = needs_a_snapshot(&world, &one, (1_600, 600, 10_000)).await;
         let begun = sim::elapsed();
         ready(&world, victim, Duration::from_secs(90)).await;
         let whole = sim::elapsed() - begun;
@@ -143,15 +149,7 @@ fn a_leader_whose_own_snapshot_is_damaged_gives_up() {
         }));
         formed(&world).await;
         let one = leader(&world).unwrap();
-        for n in 0..300 {
-            one.propose(super::put(&format!("k{}", n % 50), &"x".repeat(1_000))).await.unwrap();
-        }
-        while first(&one).await == 0 {
-            sim::sleep(Duration::from_millis(100)).await;
-        }
-        let victim = (1..=3).find(|id| *id != one.member()).unwrap();
-        world.wipe(victim);
-        world.start(victim).await.unwrap();
+        let victim = needs_a_snapshot(&world, &one, (300, 50, 1_000)).await;
         let begun = sim::elapsed();
         let error = loop {
             sim::sleep(Duration::from_millis(20)).await;
